@@ -1,6 +1,7 @@
 //! External authorization: what the server is asked, and that nothing passes without its permission.
 
 mod filter;
+mod grpc;
 mod policy;
 
 use crate::support::backend::{ReceivedRequest, TestBackend, Wire};

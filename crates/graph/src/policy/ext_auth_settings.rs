@@ -14,14 +14,16 @@ use crate::reported_object::ReportedObject;
 use crate::route::{AuthServerNode, ExternalAuthNode, TargetNode};
 use gatefold_dataplane::backend::HttpVersion;
 use gatefold_dataplane::filter::external_auth::{
-    AuthPath, AuthProtocol, AuthSettings, CopiedHeaders, HttpAuth, OnAuthError, SentHeaders,
+    AuthPath, AuthProtocol, AuthSettings, ContextExtensions, CopiedHeaders, GrpcAuth, HttpAuth,
+    OnAuthError, SentHeaders,
 };
 use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
     AuthBackendSettings, BackendObjectReference, ClusterBackendRef, ConfigMapFields,
-    ContextExtension, ExtAuth, HTTPExtAuthService, SecretFields, SecurityPolicy,
+    ContextExtension, ExtAuth, GRPCExtAuthService, HTTPExtAuthService, SecretFields,
+    SecurityPolicy, SecurityPolicySpec,
 };
 use http::StatusCode;
 use http::uri::PathAndQuery;
@@ -58,6 +60,18 @@ impl<'f> From<&'f HTTPExtAuthService> for ServerFields<'f> {
     }
 }
 
+impl<'f> From<&'f GRPCExtAuthService> for ServerFields<'f> {
+    fn from(fields: &'f GRPCExtAuthService) -> Self {
+        ServerFields {
+            protocol: "grpc",
+            older: fields.backend_ref.as_ref(),
+            references: &fields.backend_refs,
+            settings: fields.backend_settings.as_ref(),
+            version: Some(HttpVersion::Http2),
+        }
+    }
+}
+
 impl SettingsReader<'_, '_> {
     /// Reads the settings. `None` if there are problems.
     pub(super) fn ext_auth(
@@ -66,19 +80,6 @@ impl SettingsReader<'_, '_> {
         owners: PolicyOwners<'_>,
     ) -> Option<ExternalAuthNode> {
         let owner = owners.of(|it| it.ext_auth.is_some());
-        let http = match (&fields.http, &fields.grpc) {
-            (Some(http), None) => http,
-            // Only a merged policy can have both, or neither.
-            (Some(_), Some(_)) | (None, None) => {
-                let why = "the merged policy must have exactly one of `http` and `grpc`".to_owned();
-                self.report(owner, pointer(), why);
-                return None;
-            }
-            // Reported as a field that isn't served.
-            (None, Some(_)) => return None,
-        };
-        let servers = self.auth_servers(&http.into(), owners);
-        let protocol = self.auth_over_http(owner, http);
         let names = &fields.headers_to_ext_auth;
         let names = self.headers(
             owner,
@@ -86,13 +87,37 @@ impl SettingsReader<'_, '_> {
             &pointer().key("headersToExtAuth"),
             header_name,
         );
-        self.context_extensions(&fields.context_extensions, owners);
-        self.warn_of_meaningless_fields(owner, fields);
+        let context = self.context_extensions(&fields.context_extensions, owners);
+        let (servers, protocol, request_headers) = match (&fields.http, &fields.grpc) {
+            (Some(http), None) => {
+                self.warn_of_meaningless_fields(owner, fields);
+                let servers = self.auth_servers(&http.into(), owners);
+                let protocol = self.auth_over_http(owner, http);
+                let names = SentHeaders::over_http(names?);
+                (servers, AuthProtocol::Http(protocol?), names)
+            }
+            (None, Some(grpc)) => {
+                let servers = self.auth_servers(&grpc.into(), owners);
+                let protocol = GrpcAuth {
+                    authority: self.authority(&grpc.into(), owners).into(),
+                    context: ContextExtensions::new(context?),
+                    sends_route: fields.include_route_metadata == Some(true),
+                };
+                let names = SentHeaders::over_grpc(names?);
+                (servers, AuthProtocol::Grpc(protocol), names)
+            }
+            // Only a merged policy can have both, or neither.
+            (Some(_), Some(_)) | (None, None) => {
+                let why = "the merged policy must have exactly one of `http` and `grpc`".to_owned();
+                self.report(owner, pointer(), why);
+                return None;
+            }
+        };
         Some(ExternalAuthNode {
             servers: servers?,
             settings: Arc::new(AuthSettings {
-                protocol: AuthProtocol::Http(protocol?),
-                request_headers: SentHeaders::over_http(names?),
+                protocol,
+                request_headers,
                 timeout: timeout(fields),
                 on_error: on_error(fields),
                 routing: if fields.recompute_route == Some(true) {
@@ -104,16 +129,23 @@ impl SettingsReader<'_, '_> {
         })
     }
 
+    /// Returns the `:authority` of questions over gRPC: that of the first server (`backendRefAuthority`).
+    fn authority(&self, fields: &ServerFields<'_>, owners: PolicyOwners<'_>) -> String {
+        let owner = owners.of(has_servers);
+        let references = fields.references.iter().map(|it| &it.backend);
+        let first = references.chain(fields.older).next();
+        first.map_or_else(String::new, |reference| {
+            auth_server::authority(reference, owner.referrer())
+        })
+    }
+
     /// Resolves the references to servers.
     fn auth_servers(
         &mut self,
         fields: &ServerFields<'_>,
         owners: PolicyOwners<'_>,
     ) -> Option<Vec<AuthServerNode>> {
-        let owner = owners.of(|it| {
-            let ext_auth = it.ext_auth.as_ref();
-            ext_auth.is_some_and(ExtAuth::has_servers)
-        });
+        let owner = owners.of(has_servers);
         let at = pointer().key(fields.protocol);
         if let Some(settings) = fields.settings {
             self.warn_of_settings(owner, &settings.unserved);
@@ -249,9 +281,9 @@ impl SettingsReader<'_, '_> {
         &mut self,
         extensions: &[ContextExtension],
         owners: PolicyOwners<'_>,
-    ) -> Option<Vec<(String, Vec<u8>)>> {
+    ) -> Option<Vec<(String, String)>> {
         let list = pointer().key("contextExtensions");
-        let read: Vec<Option<(String, Vec<u8>)>> = extensions
+        let read: Vec<Option<(String, String)>> = extensions
             .iter()
             .map(|it| {
                 let owner = owners.of(|spec| {
@@ -273,31 +305,34 @@ impl SettingsReader<'_, '_> {
         owner: &SecurityPolicy,
         extension: &ContextExtension,
         at: &Pointer,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<String> {
         let Some(reference) = &extension.value_ref else {
             let text = extension.value.as_ref();
-            return Some(text?.expose().as_bytes().to_vec());
+            return Some(text?.expose().to_owned());
         };
         let at = at.key("valueRef");
         let named = (Reference::from(&reference.object), &at);
         let entry = match reference.object.kind.as_str() {
             "Secret" => {
                 let secret = self.resolve::<SecretFields>(owner, &CONTEXT, named)?;
-                credentials::entry(secret, &reference.key)
+                let bytes = credentials::entry(secret, &reference.key);
+                bytes.map(String::from_utf8)
             }
             _ => {
                 let map = self.resolve::<ConfigMapFields>(owner, &CONTEXT, named)?;
                 let text = map.spec.data.get(&reference.key);
-                text.map(|text| text.as_bytes().to_vec())
+                text.map(|text| Ok(text.clone()))
             }
         };
-        if entry.is_none() {
-            let (kind, name) = (&reference.object.kind, &reference.object.name);
-            let namespace = &owner.meta.namespace;
-            let why = format!("{kind} {namespace}/{name} has no entry `{}`", reference.key);
-            self.report(owner, at.key("key"), why);
-        }
-        entry
+        let (kind, name) = (&reference.object.kind, &reference.object.name);
+        let (namespace, key) = (&owner.meta.namespace, &reference.key);
+        let why = match entry {
+            Some(Ok(text)) => return Some(text),
+            Some(Err(_)) => format!("the entry `{key}` of {kind} {namespace}/{name} isn't UTF-8"),
+            None => format!("{kind} {namespace}/{name} has no entry `{key}`"),
+        };
+        self.report(owner, at.key("key"), why);
+        None
     }
 
     /// Names the fields that mean nothing to a server that is asked over HTTP, in Envoy either.
@@ -316,6 +351,11 @@ impl SettingsReader<'_, '_> {
             .collect();
         self.warn_of_fields(owner, &set);
     }
+}
+
+/// Whether a policy names servers.
+fn has_servers(spec: &SecurityPolicySpec) -> bool {
+    spec.ext_auth.as_ref().is_some_and(ExtAuth::has_servers)
 }
 
 fn pointer() -> Pointer {

@@ -28,6 +28,8 @@ pub(super) struct AuthAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// The trailers. `None` if there are none, or in HTTP/1.1.
+    pub trailers: Option<HeaderMap>,
 }
 
 impl Question {
@@ -76,10 +78,15 @@ pub(super) async fn exchange(
         is_complete = false;
         break;
     }
+    let trailers = match session {
+        HttpSession::H2(stream) if is_complete => stream.read_trailers().await?,
+        HttpSession::H2(_) | HttpSession::H1(_) | HttpSession::Custom(_) => None,
+    };
     let answer = AuthAnswer {
         status,
         headers,
         body: body.freeze(),
+        trailers,
     };
     Ok((answer, is_complete))
 }

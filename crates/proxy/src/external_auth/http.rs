@@ -1,11 +1,10 @@
 //! Questions over HTTP: the request itself without its body, to which status 200 is a permission.
 
 use super::exchange::{AuthAnswer, Question};
-use super::is_failure;
 use super::verdict::{Changes, Verdict};
 use crate::context::RequestContext;
 use crate::request::forwarded;
-use ::http::header::{CONTENT_LENGTH, HOST};
+use ::http::header::{CONTENT_LENGTH, DATE, HOST, SERVER};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;
 use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
@@ -54,7 +53,7 @@ pub(super) fn verdict(
     http: &HttpAuth,
     answer: AuthAnswer,
 ) -> std::result::Result<Verdict<'_>, String> {
-    if is_failure(answer.status) {
+    if answer.status.is_server_error() {
         return Err(format!("it answered {}", answer.status));
     }
     Ok(if answer.status == StatusCode::OK {
@@ -68,7 +67,9 @@ pub(super) fn verdict(
 fn for_client(answer: AuthAnswer) -> FilterAnswer {
     let mut headers = HeaderMap::new();
     for (name, value) in &answer.headers {
-        if refusal(name, HeaderAction::Set).is_none() && *name != HOST {
+        // gatefold writes the last two itself.
+        let is_other = ![HOST, DATE, SERVER].contains(name);
+        if refusal(name, HeaderAction::Set).is_none() && is_other {
             headers.append(name, value.clone());
         }
     }

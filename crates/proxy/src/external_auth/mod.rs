@@ -4,21 +4,23 @@
 //! own connections.
 
 mod exchange;
+mod grpc;
+pub(crate) mod header_edit;
 mod http;
+mod query;
 mod verdict;
 
 use crate::context::RequestContext;
-use crate::filter::headers::RequestFields;
 use crate::response::grpc as grpc_answer;
 use crate::response::reason::AnswerReason;
 use crate::upstream::peer::{MAX_ATTEMPTS, Timeouts};
 use crate::upstream::side_request;
 use crate::upstream::tls_cache::TlsCache;
 use crate::warnings::{BackendProblem, Warnings};
-use ::http::StatusCode;
 use exchange::{AuthAnswer, Question};
 use gatefold_dataplane::backend::EndpointSet;
 use gatefold_dataplane::filter::FilterStep;
+use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::external_auth::{
     AuthProtocol, AuthServer, AuthServers, ExternalAuth, OnAuthError,
 };
@@ -28,7 +30,7 @@ use pingora_proxy::Session;
 use std::sync::{Arc, OnceLock};
 use tokio::time::timeout;
 use tracing::{debug, warn};
-use verdict::Verdict;
+use verdict::{Applied, Changes, Verdict};
 
 /// Maximum number of idle connections to authorization servers, of each thread.
 const IDLE: usize = 32;
@@ -86,33 +88,32 @@ impl AuthClient {
         context: &mut RequestContext,
     ) -> std::result::Result<FilterStep, AnswerReason> {
         let settings = &filter.settings;
-        let verdict = match self.verdict(filter, session, context).await {
-            Ok(verdict) => verdict,
-            Err(why) => {
-                self.report_failure(filter, &why);
-                match settings.on_error {
-                    OnAuthError::Deny(status) => {
-                        return Err(AnswerReason::ExternalAuthFailed(status));
-                    }
-                    OnAuthError::Allow => Verdict::allowed_without_answer(&settings.protocol),
-                }
-            }
-        };
-        match verdict {
-            Verdict::Allowed(changes) => {
-                let set = changes.apply(session.req_header_mut())?;
-                context.set_by_auth.extend(set);
-                context.client.route_by_headers(settings.routing);
-                Ok(FilterStep::Continue)
-            }
-            Verdict::Denied(answer) => {
+        let verdict = self.verdict(filter, session, context).await;
+        let (why, failure) = match verdict {
+            Ok(Verdict::Allowed(changes)) => return allow(changes, filter, session, context),
+            Ok(Verdict::Denied(answer)) => {
                 let reason = AnswerReason::ExternalAuthDenied(answer.status);
-                if grpc_answer::is_grpc(session.req_header()) {
-                    return Err(reason);
-                }
-                context.reason = Some(reason);
-                Ok(FilterStep::Answer(answer))
+                return deny(answer, reason, session, context);
             }
+            Ok(Verdict::Failed(failure)) => ("it says so".to_owned(), Some(failure)),
+            Err(why) => (why, None),
+        };
+        self.report_failure(filter, &why);
+        let OnAuthError::Deny(status) = settings.on_error else {
+            let changes = Changes::without_answer(&settings.protocol);
+            return allow(changes, filter, session, context);
+        };
+        match failure {
+            Some(failure) => {
+                let status = failure.status.unwrap_or(status);
+                let answer = FilterAnswer {
+                    status,
+                    ..failure.answer
+                };
+                let reason = AnswerReason::ExternalAuthFailed(status);
+                deny(Box::new(answer), reason, session, context)
+            }
+            None => Err(AnswerReason::ExternalAuthFailed(status)),
         }
     }
 
@@ -129,6 +130,7 @@ impl AuthClient {
         let settings = &filter.settings;
         let question = match &settings.protocol {
             AuthProtocol::Http(http) => http::question(http, settings, session, context),
+            AuthProtocol::Grpc(grpc) => grpc::question(grpc, settings, session, context),
         };
         let question = question.map_err(|error| error.to_string())?;
         let asked = self.ask(&filter.servers, context.identity, &question);
@@ -138,6 +140,7 @@ impl AuthClient {
         };
         match &settings.protocol {
             AuthProtocol::Http(http) => http::verdict(http, answer),
+            AuthProtocol::Grpc(_) => grpc::verdict(&answer),
         }
     }
 
@@ -222,7 +225,36 @@ impl AuthClient {
     }
 }
 
-/// Whether a status of an answer means that the server has failed.
-fn is_failure(status: StatusCode) -> bool {
-    status.is_server_error()
+/// Changes a request that passes.
+///
+/// # Errors
+/// If the result can't be forwarded.
+fn allow(
+    changes: Changes<'_>,
+    filter: &ExternalAuth,
+    session: &mut Session,
+    context: &mut RequestContext,
+) -> std::result::Result<FilterStep, AnswerReason> {
+    let Applied { set, response } = changes.apply(session.req_header_mut())?;
+    context.set_by_auth.extend(set);
+    context.auth_response.extend(response);
+    context.client.route_by_headers(filter.settings.routing);
+    Ok(FilterStep::Continue)
+}
+
+/// Answers a request that doesn't pass.
+///
+/// # Errors
+/// If it is a gRPC request, whose client gets a gRPC status for the reason.
+fn deny(
+    answer: Box<FilterAnswer>,
+    reason: AnswerReason,
+    session: &Session,
+    context: &mut RequestContext,
+) -> std::result::Result<FilterStep, AnswerReason> {
+    if grpc_answer::is_grpc(session.req_header()) {
+        return Err(reason);
+    }
+    context.reason = Some(reason);
+    Ok(FilterStep::Answer(answer))
 }

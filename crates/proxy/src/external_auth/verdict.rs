@@ -1,8 +1,11 @@
 //! What an authorization server has decided.
 
-use super::RequestFields;
+use super::header_edit::HeaderEdit;
+use super::query;
+use crate::filter::headers::RequestFields;
+use crate::filter::security;
 use crate::response::reason::AnswerReason;
-use ::http::{HeaderMap, HeaderName};
+use ::http::{HeaderMap, HeaderName, StatusCode};
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::external_auth::{AuthProtocol, CopiedHeaders};
 use gatefold_dataplane::filter::header_modifier::{HeaderAction, refusal};
@@ -17,6 +20,16 @@ pub(super) enum Verdict<'f> {
     Allowed(Changes<'f>),
     /// The client gets this answer.
     Denied(Box<FilterAnswer>),
+    /// The server says that it has failed.
+    Failed(Box<Failure>),
+}
+
+/// What a server says of its own failure.
+pub(super) struct Failure {
+    /// The status that the client gets. `None` for that of the settings.
+    pub status: Option<StatusCode>,
+    /// What the client gets, but for the status.
+    pub answer: FilterAnswer,
 }
 
 /// How a request is changed that passes.
@@ -24,26 +37,50 @@ pub(super) enum Changes<'f> {
     /// Headers are replaced by those of an answer over HTTP. Without an answer (`None`), those of the client
     /// are only removed.
     Copied(&'f CopiedHeaders, Option<HeaderMap>),
+    /// What an answer over gRPC demands.
+    Demanded(Box<OkChanges>),
 }
 
-impl<'f> Verdict<'f> {
-    /// Lets a request pass although there is no answer. What an answer would have set can't be forged nevertheless.
-    pub(super) fn allowed_without_answer(protocol: &'f AuthProtocol) -> Self {
-        Verdict::Allowed(match protocol {
+/// Changes that a server demands over gRPC (`OkHttpResponse`).
+#[derive(Default)]
+pub(super) struct OkChanges {
+    /// To the headers of the request.
+    pub headers: Vec<HeaderEdit>,
+    /// The headers that are removed from the request.
+    pub remove: Vec<HeaderName>,
+    /// The parameters of the query that are set.
+    pub set_parameters: Vec<(String, String)>,
+    /// The names of the parameters that are removed from the query.
+    pub remove_parameters: Vec<String>,
+    /// To the headers of the response.
+    pub response: Vec<HeaderEdit>,
+}
+
+/// What is left to do after a request has been changed.
+pub(super) struct Applied {
+    /// The names of the headers that have been set.
+    pub set: Vec<HeaderName>,
+    /// Changes to the headers of the response.
+    pub response: Vec<HeaderEdit>,
+}
+
+impl<'f> Changes<'f> {
+    /// Returns how a request is changed that passes although there is no answer. What an answer over HTTP would have set can't be
+    /// forged nevertheless; over gRPC, only the server knows what it would have set.
+    pub(super) fn without_answer(protocol: &'f AuthProtocol) -> Self {
+        match protocol {
             AuthProtocol::Http(http) => Changes::Copied(&http.copied, None),
-        })
+            AuthProtocol::Grpc(_) => Changes::Demanded(Box::default()),
+        }
     }
 }
 
 impl Changes<'_> {
-    /// Changes a request. Returns the names of the headers that are set.
+    /// Changes a request.
     ///
     /// # Errors
     /// If the result can't be forwarded.
-    pub(super) fn apply(
-        self,
-        request: &mut RequestHeader,
-    ) -> Result<Vec<HeaderName>, AnswerReason> {
+    pub(super) fn apply(self, request: &mut RequestHeader) -> Result<Applied, AnswerReason> {
         match self {
             Changes::Copied(copied, answer) => {
                 for name in answer.iter().flat_map(to_remove) {
@@ -52,9 +89,33 @@ impl Changes<'_> {
                 let mut set = copied.copy(answer.as_ref(), &mut RequestFields(request));
                 set.retain(|name| *name != HEADERS_TO_REMOVE);
                 request.remove_header(&HEADERS_TO_REMOVE);
-                Ok(set)
+                let response = Vec::new();
+                Ok(Applied { set, response })
             }
+            Changes::Demanded(changes) => changes.apply(request),
         }
+    }
+}
+
+impl OkChanges {
+    /// Changes a request, in the order of Envoy: removals come last.
+    fn apply(self, request: &mut RequestHeader) -> Result<Applied, AnswerReason> {
+        for edit in &self.headers {
+            edit.apply(&mut RequestFields(request));
+        }
+        for name in &self.remove {
+            request.remove_header(name);
+        }
+        if !self.set_parameters.is_empty() || !self.remove_parameters.is_empty() {
+            let query = request.uri.query().unwrap_or_default();
+            let query = query::edited(query, &self.set_parameters, &self.remove_parameters);
+            security::set_query(request, &query)?;
+        }
+        let set = self.headers.into_iter().map(|edit| edit.name);
+        Ok(Applied {
+            set: set.filter(|name| !self.remove.contains(name)).collect(),
+            response: self.response,
+        })
     }
 }
 
@@ -81,7 +142,8 @@ mod tests {
             request.insert_header(name, "1").expect("a header");
         }
         let changes = Changes::Copied(&CopiedHeaders::All, Some(answer));
-        assert!(changes.apply(&mut request).expect("a request").is_empty());
+        let applied = changes.apply(&mut request).expect("a request");
+        assert_eq!(applied.set, <[HeaderName; 0]>::default());
         let mut left: Vec<&str> = request.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "host", "x-other"]);

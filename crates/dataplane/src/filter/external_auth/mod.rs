@@ -48,7 +48,24 @@ pub struct AuthSettings {
 pub enum AuthProtocol {
     /// HTTP: status 200 allows the request.
     Http(HttpAuth),
+    /// gRPC: `envoy.service.auth.v3.Authorization/Check`. The servers' endpoints speak HTTP/2.
+    Grpc(GrpcAuth),
 }
+
+/// How a server is asked over gRPC. Its answer says itself which headers change.
+#[derive(Debug)]
+pub struct GrpcAuth {
+    /// The `:authority` of a question.
+    pub authority: Box<str>,
+    /// Texts that the server gets with each question (API: `contextExtensions`).
+    pub context: ContextExtensions,
+    /// Whether the server learns the route of the request (API: `includeRouteMetadata`).
+    pub sends_route: bool,
+}
+
+/// Named texts, which may be secrets.
+#[derive(Default)]
+pub struct ContextExtensions(Vec<(String, String)>);
 
 /// How a server is asked over HTTP.
 #[derive(Debug)]
@@ -100,6 +117,26 @@ impl AuthSettings {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
+impl ContextExtensions {
+    /// Keeps texts with their names.
+    pub fn new(texts: Vec<(String, String)>) -> Self {
+        ContextExtensions(texts)
+    }
+
+    /// Returns the names and texts, for the question.
+    pub fn texts(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.0.iter().cloned()
+    }
+}
+
+/// The names only.
+impl fmt::Debug for ContextExtensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
 impl HttpAuth {
     /// Returns the target of a question about a request for `path_and_query`.
     pub fn target_of(&self, path_and_query: &str) -> String {
@@ -118,6 +155,15 @@ impl SentHeaders {
             names.push(AUTHORIZATION);
         }
         SentHeaders::Listed(names.into())
+    }
+
+    /// The headers that a server gets over gRPC: these, or all of them if there are none.
+    pub fn over_grpc(names: Vec<HeaderName>) -> Self {
+        if names.is_empty() {
+            SentHeaders::All
+        } else {
+            SentHeaders::Listed(names.into())
+        }
     }
 
     /// Whether the server gets a header of the request.
@@ -228,7 +274,21 @@ impl fmt::Display for AuthProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AuthProtocol::Http(http) => http.fmt(f),
+            AuthProtocol::Grpc(grpc) => grpc.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for GrpcAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " gRPC {}", self.authority)?;
+        for (name, _) in &self.context.0 {
+            write!(f, " says {name}")?;
+        }
+        if self.sends_route {
+            f.write_str(" says route")?;
+        }
+        Ok(())
     }
 }
 

@@ -66,13 +66,9 @@ impl ExtAuth {
 
     /// Returns the paths of the fields that gatefold doesn't serve. Each of them protects the targets.
     pub(super) fn unserved(&self) -> Vec<Pointer> {
-        let own = Pointer::spec().key("extAuth");
-        let fields = [
-            ("grpc", self.grpc.is_some()),
-            ("bodyToExtAuth", self.body_to_ext_auth.is_some()),
-        ];
-        let set = fields.into_iter().filter(|(_, set)| *set);
-        set.map(|(name, _)| own.key(name)).collect()
+        let body = Pointer::spec().key("extAuth").key("bodyToExtAuth");
+        let set = self.body_to_ext_auth.as_ref();
+        set.map(|_| body).into_iter().collect()
     }
 
     fn check(&self, node: &Node, decoder: &mut Decoder) {
