@@ -20,10 +20,10 @@ pub(crate) enum AnswerReason {
     UnknownClient,
     /// The rule can't be served as written, and answers this status.
     RefusedRule(StatusCode),
-    /// The authorization server denies the request.
-    ExternalAuthDenied,
-    /// The authorization server gives no answer.
-    ExternalAuthFailed,
+    /// The authorization server denies the request with this status.
+    ExternalAuthDenied(StatusCode),
+    /// The authorization server gives no answer. The request is answered with this status.
+    ExternalAuthFailed(StatusCode),
     /// A filter of a SecurityPolicy denies the request.
     Denied(Denial),
     /// The backend doesn't exist, or the route may not refer to it.
@@ -84,14 +84,14 @@ pub(crate) enum KeepAlive {
 }
 
 impl AnswerReason {
-    /// All but the denials, for metrics that begin at zero. The status of the refused rule doesn't matter.
+    /// All but the denials, for metrics that begin at zero. Their statuses don't matter.
     const OTHERS: [AnswerReason; 27] = [
         Self::NoRoute,
         Self::Misdirected,
         Self::OtherProtocol,
         Self::UnknownClient,
-        Self::ExternalAuthDenied,
-        Self::ExternalAuthFailed,
+        Self::ExternalAuthDenied(StatusCode::FORBIDDEN),
+        Self::ExternalAuthFailed(StatusCode::FORBIDDEN),
         Self::RefusedRule(StatusCode::INTERNAL_SERVER_ERROR),
         Self::InvalidBackend,
         Self::NoEndpoints,
@@ -126,10 +126,10 @@ impl AnswerReason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected | Self::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
-            Self::UnknownClient | Self::ExternalAuthDenied | Self::ExternalAuthFailed => {
-                StatusCode::FORBIDDEN
-            }
-            Self::RefusedRule(status) => status,
+            Self::UnknownClient => StatusCode::FORBIDDEN,
+            Self::ExternalAuthDenied(status)
+            | Self::ExternalAuthFailed(status)
+            | Self::RefusedRule(status) => status,
             Self::Denied(denial) => match denial.filter() {
                 DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
                     StatusCode::UNAUTHORIZED
@@ -168,8 +168,8 @@ impl AnswerReason {
             Self::Misdirected => "misdirected",
             Self::OtherProtocol => "other_protocol",
             Self::UnknownClient => "unknown_client",
-            Self::ExternalAuthDenied => "external_auth_denied",
-            Self::ExternalAuthFailed => "external_auth_failed",
+            Self::ExternalAuthDenied(_) => "external_auth_denied",
+            Self::ExternalAuthFailed(_) => "external_auth_failed",
             Self::RefusedRule(_) => "refused_rule",
             Self::Denied(denial) => denial.word(),
             Self::InvalidBackend => "invalid_backend",
@@ -202,8 +202,8 @@ impl AnswerReason {
             Self::Misdirected => "the connection was made for another host: use a new one\n",
             Self::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
             Self::UnknownClient => "the address of the client is unknown\n",
-            Self::ExternalAuthDenied => "the authorization server denies the request\n",
-            Self::ExternalAuthFailed => "the authorization server gave no answer\n",
+            Self::ExternalAuthDenied(_) => "the authorization server denies the request\n",
+            Self::ExternalAuthFailed(_) => "the authorization server gave no answer\n",
             Self::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
@@ -245,8 +245,8 @@ impl AnswerReason {
             | Self::PathWithEscapedSlash
             | Self::HeaderWithUnderscore
             | Self::UnknownClient
-            | Self::ExternalAuthDenied
-            | Self::ExternalAuthFailed
+            | Self::ExternalAuthDenied(_)
+            | Self::ExternalAuthFailed(_)
             | Self::RefusedRule(_)
             | Self::Denied(_)
             | Self::InvalidBackend
