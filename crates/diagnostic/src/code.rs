@@ -244,6 +244,9 @@ codes! {
     /// A ClientTrafficPolicy turns a time limit for clients off with `0s`. In Envoy some limits are off unless a policy sets them;
     /// gatefold has limits of its own, which protect it from clients that open connections and send nothing.
     NoTimeLimit = "GF0571", Warning;
+    /// A list of revoked client certificates (`crl` of a ClientTrafficPolicy) has expired. It stays in force, and the clients whose
+    /// certificates it covers are refused until there is a new list.
+    RevocationListExpired = "GF0578", Warning;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.

@@ -4,12 +4,14 @@
 //! A listener without such a policy has none of this, and its requests don't pay for it.
 
 pub mod client_address;
+pub mod forwarded_client_cert;
 pub mod header_change;
 pub mod socket_settings;
 pub mod tls_settings;
 
 use crate::path_normalization::PathRules;
 use client_address::AddressSource;
+use forwarded_client_cert::ForwardedClientCert;
 use header_change::HeaderChange;
 use std::fmt;
 use std::time::Duration;
@@ -25,6 +27,10 @@ pub struct ClientTraffic {
     pub underscores: Underscores,
     /// What happens to `X-Request-Id`.
     pub request_id: RequestIdRule,
+    /// Whether backends get the final dot of a host.
+    pub host_dot: HostDot,
+    /// What happens to `X-Forwarded-Client-Cert`.
+    pub forwarded_client_cert: ForwardedClientCert,
     /// How paths are normalised. `None` if `--path-normalization` decides.
     pub path: Option<PathRules>,
     /// The path that is answered 200 instead of being routed.
@@ -57,6 +63,16 @@ pub enum Underscores {
     Drop,
     /// The request is answered 400.
     Reject,
+}
+
+/// Whether backends get the final dot of a host, which names the root of the DNS. Routes are matched without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostDot {
+    /// They get it.
+    #[default]
+    Forward,
+    /// It is removed.
+    Strip,
 }
 
 /// What happens to `X-Request-Id`.
@@ -98,6 +114,17 @@ impl fmt::Display for ClientTraffic {
             RequestIdRule::Make => ", X-Request-Id made",
             RequestIdRule::Remove => ", X-Request-Id removed",
         })?;
+        f.write_str(match self.host_dot {
+            HostDot::Forward => "",
+            HostDot::Strip => ", hosts without final dot",
+        })?;
+        if self.forwarded_client_cert != ForwardedClientCert::Sanitize {
+            write!(
+                f,
+                ", X-Forwarded-Client-Cert {}",
+                self.forwarded_client_cert
+            )?;
+        }
         if let Some(path) = &self.path {
             write!(f, ", {path}")?;
         }

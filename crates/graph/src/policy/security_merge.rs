@@ -7,7 +7,7 @@
 
 use super::ext_auth_merge::{self, ListMerge};
 use gatefold_manifest::api::{
-    APIKeyAuth, Authorization, BasicAuth, JWT, RequiredList, SecretObjectReference,
+    APIKeyAuth, Authorization, BasicAuth, CSRF, Fraction, JWT, RequiredList, SecretObjectReference,
     SecurityPolicyCors, SecurityPolicySpec,
 };
 
@@ -29,7 +29,7 @@ pub(super) fn merge(route: &SecurityPolicySpec, parent: &SecurityPolicySpec) -> 
         merge_type: route.merge_type.clone(),
         api_key_auth: both(&route.api_key_auth, &parent.api_key_auth, api_key_auth),
         cors: both(&route.cors, &parent.cors, cors),
-        csrf: route.csrf.or(parent.csrf),
+        csrf: both(&route.csrf, &parent.csrf, csrf),
         basic_auth: both(&route.basic_auth, &parent.basic_auth, basic_auth),
         jwt: both(&route.jwt, &parent.jwt, jwt),
         oidc: route.oidc.or(parent.oidc),
@@ -100,6 +100,18 @@ fn cors(route: &SecurityPolicyCors, parent: &SecurityPolicyCors) -> SecurityPoli
         max_age: route.max_age.or(parent.max_age),
         allow_credentials: route.allow_credentials.or(parent.allow_credentials),
     }
+}
+
+fn csrf(route: &CSRF, parent: &CSRF) -> CSRF {
+    CSRF {
+        shadow_fraction: both(&route.shadow_fraction, &parent.shadow_fraction, fraction),
+        additional_origins: list(&route.additional_origins, &parent.additional_origins),
+    }
+}
+
+/// The decoder has filled in the default of the route's denominator, which the API server does, too.
+fn fraction(route: &Fraction, _: &Fraction) -> Fraction {
+    route.clone()
 }
 
 fn authorization(route: &Authorization, parent: &Authorization) -> Authorization {

@@ -6,6 +6,7 @@
 
 use super::client_traffic_policy::ClientTrafficPolicies;
 use super::jwks::{JwksSource, KeySets, RemoteJwksNode};
+use super::kept_credentials::{CredentialsInForce, KeptCredentials};
 use super::layered::{LayeredPolicies, ListenerPolicy, describe};
 use super::security_merge;
 use super::security_settings::{PolicyOwners, SettingsReader};
@@ -73,6 +74,8 @@ pub(crate) struct SecurityPolicies<'a> {
     evaluated: RefCell<BTreeMap<EffectivePolicy, Arc<EvaluatedPolicy>>>,
     /// The keys that the evaluated policies need and that have to be fetched.
     pub(super) key_sets: KeySets<'a>,
+    /// The Secrets and ConfigMaps of the evaluated policies.
+    pub(super) credentials: KeptCredentials<'a>,
 }
 
 /// A policy in force for a rule, by its index.
@@ -101,18 +104,25 @@ impl<'a> SecurityPolicies<'a> {
         attached: LayeredPolicies<'a, SecurityPolicySpec>,
         client_traffic: ClientTrafficPolicies<'a>,
         key_sets_before: &'a BTreeMap<JwksSource, RemoteJwksNode>,
+        credentials_before: &'a CredentialsInForce,
     ) -> Self {
         SecurityPolicies {
             attached,
             client_traffic,
             evaluated: RefCell::default(),
             key_sets: KeySets::after(key_sets_before),
+            credentials: KeptCredentials::after(credentials_before),
         }
     }
 
     /// Returns the keys that the evaluated policies need and that have to be fetched. Their endpoints aren't resolved yet.
     pub fn take_key_sets(&self) -> BTreeMap<JwksSource, RemoteJwksNode> {
         self.key_sets.take()
+    }
+
+    /// Returns the Secrets and ConfigMaps that the evaluated policies use.
+    pub fn take_credentials(&self) -> CredentialsInForce {
+        self.credentials.take()
     }
 
     /// Whether there are none.

@@ -7,6 +7,7 @@ pub(crate) mod deadline_sweep;
 pub(crate) mod deadlines;
 mod descriptor;
 mod ending;
+pub(crate) mod lifetime;
 pub(crate) mod limit;
 mod linger;
 pub(crate) mod phase;
@@ -22,9 +23,11 @@ use active_request::ActiveRequest;
 use deadlines::Deadlines;
 use descriptor::Descriptor;
 use ending::Wakers;
-use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
+use gatefold_dataplane::client_certificate::ClientCertificate;
+use gatefold_dataplane::client_traffic::socket_settings::{ClientLimits, ConnectionLifetime};
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
+use lifetime::Lifetime;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -41,9 +44,12 @@ pub struct Connection {
     tls: bool,
     server_name: OnceLock<Box<str>>,
     client_of: OnceLock<Arc<str>>,
+    client_certificate: OnceLock<Box<ClientCertificate>>,
     shared: Arc<SharedState>,
     /// Time limits that differ from those of every connection.
     deadlines: Option<Box<Deadlines>>,
+    /// Limits of its lifetime, if there are any.
+    lifetime: Option<Box<Lifetime>>,
     state: PhaseCell,
     /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` shows.
     active: AtomicU32,
@@ -68,6 +74,8 @@ pub struct Connection {
     last_port: OnceLock<Arc<Port>>,
     /// The code of the reason for which the connection is marked for closing; 0 if it isn't.
     close_mark: AtomicU8,
+    /// The tick in which it was marked. Meaningless if it isn't.
+    marked: AtomicU32,
     /// The `Date` of the next response, if it must replace Pingora's.
     pub(crate) date: Mutex<Option<HeaderValue>>,
     pub(crate) dated: AtomicBool,
@@ -117,6 +125,7 @@ impl Connection {
             tls,
             server_name: OnceLock::new(),
             client_of: OnceLock::new(),
+            client_certificate: OnceLock::new(),
             state: PhaseCell::new(
                 if tls {
                     ClientPhase::Handshake
@@ -127,6 +136,7 @@ impl Connection {
             ),
             shared,
             deadlines: None,
+            lifetime: None,
             windows: SharedWindows::default(),
             active: AtomicU32::new(0),
             finished: AtomicU32::new(now),
@@ -139,6 +149,7 @@ impl Connection {
             lingering: AtomicBool::new(false),
             last_port: OnceLock::new(),
             close_mark: AtomicU8::new(0),
+            marked: AtomicU32::new(now),
             date: Mutex::default(),
             dated: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -155,6 +166,17 @@ impl Connection {
             self.deadlines = Some(Box::new(self.shared.deadlines.limited(limits)));
         }
         self
+    }
+
+    /// Limits its lifetime.
+    pub(crate) fn with_lifetime(mut self, limits: Option<ConnectionLifetime>) -> Self {
+        self.lifetime = limits.map(|limits| Box::new(Lifetime::new(limits)));
+        self
+    }
+
+    /// The limits of its lifetime.
+    pub(crate) fn lifetime(&self) -> Option<&Lifetime> {
+        self.lifetime.as_deref()
     }
 
     /// Its time limits.
@@ -220,6 +242,12 @@ impl Connection {
         self.client_of.get().map(|scope| &**scope)
     }
 
+    /// The certificate that the client has presented. Whether it has been validated, and how, depends on the listener. `None` if the
+    /// client has presented none.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client_certificate.get().map(|it| &**it)
+    }
+
     /// Whether the response to the current request should be the last one on this connection: its socket is closed,
     /// the process is shutting down, the connection limit is reached, or the client won't send another request.
     pub fn is_ending(&self) -> bool {
@@ -237,6 +265,9 @@ impl Connection {
             self.state.set(ClientPhase::Busy, self.shared.clock.now());
             0
         };
+        if let Some(lifetime) = &self.lifetime {
+            lifetime.count(self);
+        }
         ActiveRequest::new(self.clone(), before.saturating_add(1), self.windows.get())
     }
 
@@ -328,6 +359,10 @@ impl Connection {
 
     pub(crate) fn set_client_of(&self, scope: Arc<str>) {
         let _ = self.client_of.set(scope);
+    }
+
+    pub(crate) fn set_client_certificate(&self, certificate: ClientCertificate) {
+        let _ = self.client_certificate.set(Box::new(certificate));
     }
 
     pub(crate) fn set_task(&self, task: AbortHandle) {

@@ -52,6 +52,7 @@ impl Forwarding<'_> {
                     self.add_identity(filter)?;
                 }
                 Filter::Cors(_)
+                | Filter::Csrf(_)
                 | Filter::ExternalAuth(_)
                 | Filter::Authorization(_)
                 | Filter::RequestRedirect(_)
@@ -77,6 +78,7 @@ impl Forwarding<'_> {
             Filter::BasicAuth(filter) => self.forward_identity(filter.forward()),
             Filter::Jwt(filter) => self.forward_identity(filter.claim_headers()),
             Filter::Cors(_)
+            | Filter::Csrf(_)
             | Filter::ExternalAuth(_)
             | Filter::Authorization(_)
             | Filter::RequestRedirect(_)

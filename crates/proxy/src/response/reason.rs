@@ -143,7 +143,9 @@ impl AnswerReason {
                 DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
                     StatusCode::UNAUTHORIZED
                 }
-                DenyingFilter::JwtAudience | DenyingFilter::Authorization => StatusCode::FORBIDDEN,
+                DenyingFilter::Csrf | DenyingFilter::JwtAudience | DenyingFilter::Authorization => {
+                    StatusCode::FORBIDDEN
+                }
             },
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,11 +1,13 @@
 //! The settings of a ClientTrafficPolicy, as connections and requests are served with them.
 
 use super::shortfall::Shortfall;
-use super::{request_settings, socket_settings, tls_settings};
+use super::{client_validation, request_settings, socket_settings, tls_settings};
+use crate::Build;
+use crate::certificate::client_validation::ClientValidationNode;
 use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
 use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
-use gatefold_manifest::api::{ClientTrafficPolicySpec, FieldEffect, SetField};
+use gatefold_manifest::api::{ClientTrafficPolicy, FieldEffect, SetField};
 use std::sync::Arc;
 
 /// What a policy says, as far as gatefold serves it.
@@ -17,13 +19,16 @@ pub(crate) struct PolicySettings {
     pub socket: SocketSettings,
     /// How TLS is set up. `None` if the policy says nothing of it.
     pub tls: Option<Arc<TlsSettings>>,
+    /// How the certificates of clients are validated, if the policy says so and it can be done.
+    pub clients: Option<Arc<ClientValidationNode>>,
     /// What gatefold doesn't serve.
     pub(super) shortfalls: Vec<Shortfall>,
 }
 
 impl PolicySettings {
     /// Reads the settings of a policy.
-    pub fn of(spec: &ClientTrafficPolicySpec) -> Self {
+    pub fn of(policy: &ClientTrafficPolicy, build: &mut Build<'_>) -> Self {
+        let spec = &policy.spec;
         let mut shortfalls: Vec<_> = spec.set_fields.iter().filter_map(unserved).collect();
         let tls = spec.tls.as_ref();
         let tls = tls.map(|tls| tls_settings::of(tls, &mut shortfalls));
@@ -32,6 +37,7 @@ impl PolicySettings {
         PolicySettings {
             requests,
             socket: socket_settings::of(spec, &mut shortfalls),
+            clients: client_validation::of(policy, &mut shortfalls, build),
             tls: tls.filter(|it| *it != TlsSettings::default()).map(Arc::new),
             shortfalls,
         }

@@ -121,6 +121,8 @@ fn is_default(set: &SetField, spec: &Node) -> bool {
     let value = set.field.path.split('.').try_fold(spec, Node::field);
     match (set.field.path, value.map(|it| &it.value)) {
         // TLS 1.0 and 1.1 are never served.
+        ("http1.enableTrailers", Some(Value::Bool(true))) => true,
+        ("http1.http10.useDefaultHost", Some(Value::Bool(false))) => true,
         ("tls.minVersion", Some(Value::String(text))) => text == "1.2" || text == "Auto",
         _ => false,
     }
@@ -132,37 +134,37 @@ macro_rules! fields {
     };
 }
 
-use FieldEffect::{Closes, Guards, Ignored, Served};
+use FieldEffect::{Guards, Ignored, Served};
 
 /// The fields of a ClientTrafficPolicy, apart from those that name its targets.
 pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "clientIPDetection" Guards("the client in `authorization`, logs and forwarded headers"),
     "connection.bufferLimit" Served("at most 256 KiB of a request wait here, or its HTTP/2 window, so greater limits are kept; smaller ones aren't"),
     "connection.connectionLimit.closeDelay" Served("a connection beyond the limit is kept so long, and then closed"),
-    "connection.connectionLimit.maxConnectionDuration" Ignored("connections have no maximum duration"),
-    "connection.connectionLimit.maxRequestsPerConnection" Ignored("connections have no maximum number of requests"),
+    "connection.connectionLimit.maxConnectionDuration" Served("a connection ends after this time, once the requests in flight are answered"),
+    "connection.connectionLimit.maxRequestsPerConnection" Served("a connection ends after so many requests"),
     "connection.connectionLimit.maxStreamDuration" Ignored("requests have the timeouts of their route"),
     "connection.connectionLimit.value" Served("the limit of the listening socket. `--max-connections` limits all sockets together"),
     "connection.maxAcceptPerSocketEvent" Served("connections are accepted one by one until none is queued, so no limit is needed"),
     "connection.socketBufferLimit" Ignored("the system chooses the buffers of sockets"),
     "enableProxyProtocol" Guards("connections must begin with a PROXY header"),
     "grpc.enableWeb" Ignored("gRPC-Web isn't translated"),
-    "headers.disableRateLimitHeaders" Ignored("gatefold sends no such headers"),
+    "headers.disableRateLimitHeaders" Served("gatefold sends no such headers in any case"),
     "headers.earlyRequestHeaders" Guards("requests are changed before they are routed"),
     "headers.enableEnvoyHeaders" Ignored("gatefold sends no such headers"),
-    "headers.host" Ignored("the host is compared as it is"),
+    "headers.host" Served("backends get the host without a dot at its end. Routes are matched without it in any case"),
     "headers.lateResponseHeaders" Served("every response is changed, also those of gatefold"),
     "headers.preserveXRequestID" Served("`X-Request-ID`"),
     "headers.requestID" Served("`X-Request-ID`"),
     "headers.withUnderscoresAction" Guards("request headers with underscores"),
-    "headers.xForwardedClientCert" Ignored("`X-Forwarded-Client-Cert` is always removed, and client certificates aren't forwarded"),
+    "headers.xForwardedClientCert" Served("what backends learn of [client certificates](#client-certificates). `X-Forwarded-Client-Cert` is removed without the field"),
     "healthCheck" Served("the path is answered 200 instead of being routed"),
-    "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
-    "http1.enableTrailers" Ignored("trailers are always forwarded"),
-    "http1.http10" Ignored("requests in HTTP/1.0 are served if they name a host"),
+    "http1.disableSafeMaxConnectionDuration" Ignored("a connection between two requests is closed within a second, one with a request after the response"),
+    "http1.enableTrailers" Ignored("trailers are always forwarded, as with `true`"),
+    "http1.http10.useDefaultHost" Ignored("requests in HTTP/1.0 without a host belong to the listener without a hostname"),
     "http1.ignoredUpgradeTypes" Ignored("every upgrade is forwarded"),
     "http1.preserveHeaderCase" Ignored("`--preserve-header-case` decides for all Gateways"),
-    "http2.connectionKeepalive" Ignored("`tcpKeepalive` detects clients that are gone"),
+    "http2.connectionKeepalive" Ignored("gatefold sends no PINGs; `tcpKeepalive` detects clients that are gone"),
     "http2.initialConnectionWindowSize" Served("65,535 bytes to 2 GiB; 1 MiB without the field"),
     "http2.initialStreamWindowSize" Served("65,535 bytes to 2 GiB; 256 KiB without the field"),
     "http2.maxConcurrentStreams" Served("100 without the field"),
@@ -181,7 +183,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "timeout.tcp.tlsHandshakeTimeout" Served("for the TLS handshake and the PROXY header. 10 s without the field"),
     "tls.alpnProtocols" Served("`h2`, `http/1.1` and `http/1.0`, in the order of the list"),
     "tls.ciphers" Served("those cipher suites of TLS 1.2 that rustls has, [which are these](#tls)"),
-    "tls.clientValidation" Closes,
+    "tls.clientValidation" Guards("HTTPS listeners request and verify certificates, [see below](#client-certificates)"),
     "tls.ecdhCurves" Served("`X25519`, `P-256` and `P-384`"),
     "tls.fingerprints" Ignored("gatefold computes no fingerprints"),
     "tls.maxVersion" Served("TLS 1.2 and 1.3"),

@@ -1,8 +1,8 @@
 //! SecurityPolicy.
 
 use super::{
-    APIKeyAuth, Authorization, BasicAuth, ExtAuth, JWT, PolicyTargetFields, SecurityPolicyCors,
-    TargetSelector, Untyped,
+    APIKeyAuth, Authorization, BasicAuth, CSRF, ExtAuth, JWT, PolicyTargetFields,
+    SecurityPolicyCors, TargetSelector, Untyped,
 };
 use crate::Decoder;
 use crate::api::{
@@ -31,7 +31,7 @@ object! {
         /// Cross-origin requests.
         "cors" => cors: Option<SecurityPolicyCors>,
         /// Protection against cross-site request forgery.
-        "csrf" => csrf: Option<Untyped>,
+        "csrf" => csrf: Option<CSRF>,
         /// Authentication with user name and password.
         "basicAuth" => basic_auth: Option<BasicAuth>,
         /// Authentication with JSON Web Tokens.
@@ -86,7 +86,7 @@ impl SecurityPolicySpec {
     /// Returns the paths of the fields that gatefold doesn't serve. Each of them protects the targets.
     pub fn unserved(&self) -> Vec<Pointer> {
         let spec = Pointer::spec();
-        let fields = [("csrf", self.csrf), ("oidc", self.oidc)];
+        let fields = [("oidc", self.oidc)];
         let set = fields.into_iter().filter(|(_, field)| field.is_some());
         let set = set.map(|(name, _)| spec.key(name));
         let below = self.authorization.iter().flat_map(Authorization::unserved);
