@@ -1,5 +1,6 @@
 //! External authorization: what the server is asked, and that nothing passes without its permission.
 
+mod body;
 mod filter;
 mod grpc;
 mod policy;

@@ -125,6 +125,7 @@ impl SettingsReader<'_, '_> {
                 } else {
                     RouteChoice::Keep
                 },
+                body_limit: self.body_limit(owner, fields),
             }),
         })
     }
@@ -333,6 +334,18 @@ impl SettingsReader<'_, '_> {
         };
         self.report(owner, at.key("key"), why);
         None
+    }
+
+    /// Returns the maximum length of a body for the server. A longer one than gatefold keeps is named.
+    fn body_limit(&mut self, owner: &SecurityPolicy, fields: &ExtAuth) -> Option<usize> {
+        let wanted = fields.body_to_ext_auth.as_ref()?.max_request_bytes;
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        if wanted > AuthSettings::LARGEST_BODY {
+            let at = pointer().key("bodyToExtAuth").key("maxRequestBytes");
+            let instead = "bodies of more than 4 MiB are answered 413";
+            self.warn_of_fields(owner, &[(at, instead)]);
+        }
+        Some(wanted.min(AuthSettings::LARGEST_BODY))
     }
 
     /// Names the fields that mean nothing to a server that is asked over HTTP, in Envoy either.

@@ -1,7 +1,7 @@
 //! The exchange of a question and its answer on a connection.
 
 use crate::upstream::side_request::{self, PeerTls};
-use ::http::{HeaderMap, StatusCode};
+use ::http::{HeaderMap, HeaderName, StatusCode};
 use bytes::{Bytes, BytesMut};
 use gatefold_dataplane::backend::HttpVersion;
 use pingora_core::protocols::http::client::HttpSession;
@@ -14,6 +14,9 @@ use std::time::Duration;
 const LARGEST_BODY: usize = 64 * 1024;
 /// Time limit for the names in the certificate of a server. The time limit of the question ends before, unless it is longer.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Says whether a body is cut off, as Envoy does. It never is.
+pub(super) const PARTIAL_BODY: HeaderName = HeaderName::from_static("x-envoy-auth-partial-body");
 
 /// A question for a server.
 pub(super) struct Question {

@@ -1,12 +1,11 @@
-//! Questions over HTTP: the request itself without its body, to which status 200 is a permission.
+//! Questions over HTTP: the request itself, without its body unless the settings say otherwise, to which status 200 is a permission.
 
-use super::exchange::{AuthAnswer, Question};
+use super::exchange::{AuthAnswer, PARTIAL_BODY, Question};
 use super::verdict::{Changes, Verdict};
 use crate::context::RequestContext;
 use crate::request::forwarded;
 use ::http::header::{CONTENT_LENGTH, DATE, HOST, SERVER};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
-use bytes::Bytes;
 use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
 use gatefold_dataplane::filter::external_auth::{AuthSettings, HttpAuth};
 use gatefold_dataplane::filter::header_modifier::{HeaderAction, refusal};
@@ -14,7 +13,7 @@ use pingora_core::Result;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-/// Returns the question about a request: the same method and path, and the headers that the server gets. What gatefold says about
+/// Returns the question about a request: the same method and path, the headers that the server gets, and the body. What gatefold says about
 /// the way of the request replaces what the client says.
 ///
 /// # Errors
@@ -40,8 +39,12 @@ pub(super) fn question(
             header.append_header(name, value.clone())?;
         }
     }
-    header.insert_header(CONTENT_LENGTH, HeaderValue::from_static("0"))?;
-    let body = Bytes::new();
+    let body = context.body_for(settings);
+    if body.is_some() {
+        header.insert_header(PARTIAL_BODY, HeaderValue::from_static("false"))?;
+    }
+    let body = body.unwrap_or_default();
+    header.insert_header(CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     Ok(Question { header, body })
 }
 

@@ -3,6 +3,7 @@
 //! In: a client's request and the servers. Out: what a server decides. Without a decision, the settings decide. Each thread has its
 //! own connections.
 
+pub(crate) mod body;
 mod exchange;
 mod grpc;
 pub(crate) mod header_edit;
@@ -17,6 +18,7 @@ use crate::upstream::peer::{MAX_ATTEMPTS, Timeouts};
 use crate::upstream::side_request;
 use crate::upstream::tls_cache::TlsCache;
 use crate::warnings::{BackendProblem, Warnings};
+use body::BodyRoom;
 use exchange::{AuthAnswer, Question};
 use gatefold_dataplane::backend::EndpointSet;
 use gatefold_dataplane::filter::FilterStep;
@@ -41,6 +43,8 @@ pub(crate) struct AuthClient {
     timeouts: Timeouts,
     tls_cache: Arc<TlsCache>,
     warnings: Arc<Warnings>,
+    /// For the bodies of requests.
+    room: BodyRoom,
 }
 
 impl std::fmt::Debug for AuthClient {
@@ -68,19 +72,27 @@ impl AuthClient {
             timeouts,
             tls_cache,
             warnings,
+            room: BodyRoom::default(),
         }
     }
 
     /// Returns the client of another thread.
     pub(crate) fn for_another_thread(&self) -> Self {
-        AuthClient::new(self.timeouts, self.tls_cache.clone(), self.warnings.clone())
+        AuthClient {
+            connector: OnceLock::new(),
+            timeouts: self.timeouts,
+            tls_cache: self.tls_cache.clone(),
+            warnings: self.warnings.clone(),
+            room: self.room.clone(),
+        }
     }
 
     /// Asks whether a request is allowed. If it is, the request is changed as the server says; otherwise the client gets the
     /// server's answer.
     ///
     /// # Errors
-    /// If the server gives no answer and the settings don't let the request pass, or a gRPC request is denied.
+    /// If the server gives no answer and the settings don't let the request pass, a gRPC request is denied, or the body for the
+    /// server can't be read.
     pub(crate) async fn check(
         &self,
         filter: &ExternalAuth,
@@ -88,6 +100,10 @@ impl AuthClient {
         context: &mut RequestContext,
     ) -> std::result::Result<FilterStep, AnswerReason> {
         let settings = &filter.settings;
+        if let Some(limit) = settings.body_limit {
+            let room = (&self.room, self.timeouts.downstream_read);
+            body::read(limit, session, context, room).await?;
+        }
         let verdict = self.verdict(filter, session, context).await;
         let (why, failure) = match verdict {
             Ok(Verdict::Allowed(changes)) => return allow(changes, filter, session, context),

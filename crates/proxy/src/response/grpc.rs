@@ -27,6 +27,7 @@ enum GrpcStatus {
     Unknown = 2,
     DeadlineExceeded = 4,
     PermissionDenied = 7,
+    ResourceExhausted = 8,
     Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
@@ -93,11 +94,14 @@ fn status(reason: AnswerReason) -> GrpcStatus {
         AnswerReason::InvalidBackend
         | AnswerReason::RefusedRule(_)
         | AnswerReason::NoEndpoints
+        | AnswerReason::NoRoomForBody
         | AnswerReason::BadGateway
         | AnswerReason::Misdirected
         | AnswerReason::OtherProtocol => GrpcStatus::Unavailable,
+        AnswerReason::BodyTooLarge => GrpcStatus::ResourceExhausted,
         AnswerReason::GatewayTimeout | AnswerReason::RequestTimeout => GrpcStatus::DeadlineExceeded,
         AnswerReason::Internal
+        | AnswerReason::LengthRequired
         | AnswerReason::Connect
         | AnswerReason::MalformedLength
         | AnswerReason::TwoLengths

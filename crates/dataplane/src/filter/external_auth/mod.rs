@@ -41,6 +41,8 @@ pub struct AuthSettings {
     pub on_error: OnAuthError,
     /// Whether the route is chosen again with the headers that the server sets.
     pub routing: RouteChoice,
+    /// The maximum length of a body, which the server gets, too; at most [`AuthSettings::LARGEST_BODY`]. `None` if it gets none.
+    pub body_limit: Option<usize>,
 }
 
 /// The protocol of an authorization server.
@@ -115,6 +117,8 @@ pub enum CopiedHeaders {
 impl AuthSettings {
     /// The time limit of a question if none is set (Envoy Gateway: `defaultExtServiceRequestTimeout`).
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// The greatest maximum length of a body, in bytes. Servers of gRPC accept no longer messages by default, either.
+    pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 }
 
 impl ContextExtensions {
@@ -246,6 +250,7 @@ impl fmt::Display for AuthSettings {
             timeout,
             on_error,
             routing,
+            body_limit,
         } = self;
         protocol.fmt(f)?;
         match request_headers {
@@ -265,6 +270,9 @@ impl fmt::Display for AuthSettings {
         }
         if *routing == RouteChoice::Recompute {
             f.write_str(" reroutes")?;
+        }
+        if let Some(limit) = body_limit {
+            write!(f, " body {limit}")?;
         }
         Ok(())
     }

@@ -34,9 +34,11 @@ pub(super) fn build<'a>(
         context.refuse(Code::UnsupportedFilter, pointer(), message.to_owned());
     }
     let body = filter.forward_body.as_ref().and_then(|it| it.max_size);
-    if body.is_some_and(|size| size > 0) {
-        let message = "filter ExternalAuth can't send the body of requests yet";
-        let pointer = at().key("forwardBody");
+    let body = body.filter(|size| *size > 0);
+    let body = body.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+    if body.is_some_and(|size| size > AuthSettings::LARGEST_BODY) {
+        let message = "filter ExternalAuth can't send bodies of more than 4 MiB (4194304)";
+        let pointer = at().key("forwardBody").key("maxSize");
         context.refuse(Code::UnsupportedFilter, pointer, message.to_owned());
     }
     let backend = BackendReference {
@@ -70,6 +72,7 @@ pub(super) fn build<'a>(
             timeout: AuthSettings::DEFAULT_TIMEOUT,
             on_error: OnAuthError::Deny(StatusCode::FORBIDDEN),
             routing: RouteChoice::Keep,
+            body_limit: body,
         }),
     }
 }

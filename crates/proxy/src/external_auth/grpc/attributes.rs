@@ -5,6 +5,7 @@ use super::message::{
     Struct, Timestamp, Value, ValueKind,
 };
 use crate::context::RequestContext;
+use crate::external_auth::exchange::PARTIAL_BODY;
 use crate::request::fields::content_length;
 use crate::request::{forwarded, way};
 use ::http::header::HOST;
@@ -93,6 +94,11 @@ fn http(
         let pseudo = pseudo.map(|(name, value)| (name.to_owned(), value.to_owned()));
         headers.extend(pseudo);
     }
+    let body = context.body_for(settings);
+    if body.is_some() {
+        let is_partial = (PARTIAL_BODY.as_str().to_owned(), "false".to_owned());
+        headers.extend([is_partial]);
+    }
     Ok(HttpRequest {
         id: id.as_ref().map(text).unwrap_or_default(),
         method: request.method.to_string(),
@@ -100,8 +106,12 @@ fn http(
         path: path.to_owned(),
         host,
         scheme: scheme.to_owned(),
-        size: size(&request.headers),
+        size: match &body {
+            Some(body) => i64::try_from(body.len()).unwrap_or(-1),
+            None => size(&request.headers),
+        },
         protocol: protocol(request.version).to_owned(),
+        body: body.map(|body| utf8(&body)).unwrap_or_default(),
     })
 }
 
@@ -122,9 +132,16 @@ fn is_of_the_message(name: &HeaderName) -> bool {
         || (*name != HOST && refusal(name, HeaderAction::Set).is_none())
 }
 
-/// Strings of protobuf are UTF-8. Envoy replaces everything else by `!`, too.
 fn text(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).replace(char::REPLACEMENT_CHARACTER, "!")
+    utf8(value.as_bytes())
+}
+
+/// Strings of protobuf are UTF-8. Envoy replaces everything else by `!`, too.
+fn utf8(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).replace(char::REPLACEMENT_CHARACTER, "!"),
+    }
 }
 
 fn size(headers: &HeaderMap) -> i64 {

@@ -97,6 +97,9 @@ pub(super) struct HttpRequest {
     pub size: i64,
     #[prost(string, tag = "10")]
     pub protocol: String,
+    /// Empty unless the settings say that the server gets it.
+    #[prost(string, tag = "11")]
+    pub body: String,
 }
 
 /// Data by namespace.

@@ -1,13 +1,12 @@
 //! `SecurityPolicy.spec.extAuth`.
 
 use super::field_table::{collect, ignored};
-use super::{ClusterBackendRef, PolicyField, SetField};
+use super::{ClusterBackendRef, ENVOY_GATEWAY_GROUP, PolicyField, SetField};
 use crate::api::{
     BackendObjectReference, Duration, LocalObjectReference, SecretText, check_union, check_unique,
     choice, object, refuse, rule,
 };
 use crate::{Decode, Decoder};
-use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
 
 object! {
@@ -62,13 +61,6 @@ impl ExtAuth {
             let references = references.iter().map(|it| &it.backend);
             older.iter().chain(references)
         })
-    }
-
-    /// Returns the paths of the fields that gatefold doesn't serve. Each of them protects the targets.
-    pub(super) fn unserved(&self) -> Vec<Pointer> {
-        let body = Pointer::spec().key("extAuth").key("bodyToExtAuth");
-        let set = self.body_to_ext_auth.as_ref();
-        set.map(|_| body).into_iter().collect()
     }
 
     fn check(&self, node: &Node, decoder: &mut Decoder) {
@@ -154,6 +146,15 @@ fn check_backends(
 ) {
     if !has_older && references.is_empty() {
         refuse(node, "backendRefs", "is required", decoder);
+    }
+    let is_known = |it: &ClusterBackendRef| {
+        let kinds = ["Service", "ServiceImport", "Backend"];
+        let groups = ["", "multicluster.x-k8s.io", ENVOY_GATEWAY_GROUP];
+        kinds.contains(&it.backend.kind.as_str()) && groups.contains(&it.backend.group.as_str())
+    };
+    if !references.iter().all(is_known) {
+        let why = "must be Services, ServiceImports or Backends";
+        refuse(node, "backendRefs", why, decoder);
     }
 }
 

@@ -90,8 +90,7 @@ impl SecurityPolicySpec {
         let set = fields.into_iter().filter(|(_, field)| field.is_some());
         let set = set.map(|(name, _)| spec.key(name));
         let below = self.authorization.iter().flat_map(Authorization::unserved);
-        let ext_auth = self.ext_auth.iter().flat_map(ExtAuth::unserved);
-        set.chain(ext_auth).chain(below).collect()
+        set.chain(below).collect()
     }
 
     fn check(&self, node: &Node, decoder: &mut Decoder) {
