@@ -293,17 +293,23 @@ kind: ClientTrafficPolicy
 metadata: {name: proxied}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge}]
-  headers: {earlyRequestHeaders: {remove: [Content-Length]}}\n";
+  SETTING\n";
     let folder = folder_without_service();
-    folder.write("policies.yaml", policies.replace("NETWORK", "127.0.0.0/8"));
-    let daemon = Daemon::of(&folder).arg("--echo").start();
-    assert_eq!(daemon.get(HOST, "/").status, 500);
-    drop(daemon);
-    let start = Daemon::of(&folder).arg("--echo");
-    let daemon = start.arg("--dev-allow-auth").start();
-    assert_eq!(daemon.get(HOST, "/").status, 200);
-    folder.write("policies.yaml", policies.replace("NETWORK", "192.0.2.0/24"));
-    daemon.wait_for_status(HOST, "/", 403);
+    for setting in [
+        "headers: {earlyRequestHeaders: {remove: [Content-Length]}}",
+        "tls: {clientValidation: {caCertificateRefs: [{name: gone}]}}",
+    ] {
+        let policies = policies.replace("SETTING", setting);
+        folder.write("policies.yaml", policies.replace("NETWORK", "127.0.0.0/8"));
+        let daemon = Daemon::of(&folder).arg("--echo").start();
+        assert_eq!(daemon.get(HOST, "/").status, 500);
+        drop(daemon);
+        let start = Daemon::of(&folder).arg("--echo");
+        let daemon = start.arg("--dev-allow-auth").start();
+        assert_eq!(daemon.get(HOST, "/").status, 200);
+        folder.write("policies.yaml", policies.replace("NETWORK", "192.0.2.0/24"));
+        daemon.wait_for_status(HOST, "/", 403);
+    }
 }
 
 #[test]

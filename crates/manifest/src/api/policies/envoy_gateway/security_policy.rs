@@ -1,8 +1,8 @@
 //! SecurityPolicy.
 
 use super::{
-    APIKeyAuth, Authorization, BasicAuth, CSRF, ExtAuth, JWT, PolicyTargetFields,
-    SecurityPolicyCors, TargetSelector, Untyped,
+    APIKeyAuth, Authorization, BasicAuth, CSRF, ExtAuth, FieldEffect, JWT, PolicyField,
+    PolicyTargetFields, SecurityPolicyCors, TargetSelector, Untyped,
 };
 use crate::Decoder;
 use crate::api::{
@@ -116,4 +116,78 @@ fn not_replace(text: &str) -> Result<(), String> {
         return Err("`Replace` isn't a merge type of a SecurityPolicy".to_owned());
     }
     Ok(())
+}
+
+macro_rules! fields {
+    ($($path:literal $effect:expr,)+) => {
+        &[$(PolicyField { path: $path, effect: $effect },)+]
+    };
+}
+
+use FieldEffect::{Closes, Guards, Served};
+
+/// The fields of a SecurityPolicy, apart from those that name its targets.
+pub const SECURITY_POLICY_FIELDS: &[PolicyField] = fields! {
+    "apiKeyAuth" Guards("`forwardClientIDHeader` replaces what the client sends"),
+    "authorization.defaultAction" Guards("`Deny` if it is absent"),
+    "authorization.rules.action" Guards("the first rule that matches decides"),
+    "authorization.rules.cel" Closes,
+    "authorization.rules.name" Served("a name for people"),
+    "authorization.rules.operation.methods" Guards("compared without case, as in Envoy Gateway"),
+    "authorization.rules.operation.path" Guards("exact, prefix or regular expression, [compared with the normal path](#paths-in-rules)"),
+    "authorization.rules.principal.clientCIDRs" Guards("the address of the client, [which a ClientTrafficPolicy may find](#clienttrafficpolicy)"),
+    "authorization.rules.principal.clientIPGeoLocations" Closes,
+    "authorization.rules.principal.headers" Guards("whole values; all headers must match"),
+    "authorization.rules.principal.jwt" Guards("claims and scopes of the [token](#jwt)"),
+    "basicAuth" Guards("the entry `.htpasswd` of the Secret, with `{SHA}` hashes only, as in Envoy Gateway"),
+    "cors" Guards("for origins of every scheme in lower case. The filter of a route takes precedence. `maxAge` is 5 seconds if it is absent"),
+    "csrf" Guards("requests that change something must come from the site itself, [see below](#csrf)"),
+    "extAuth" Guards("[see below](#extauth)"),
+    "jwt" Guards("[see below](#jwt)"),
+    "mergeType" Guards("`StrategicMerge` and `JSONMerge`, which have the same result"),
+    "oidc" Closes,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::field_table::check_documentation;
+    use super::*;
+    use crate::Loader;
+
+    #[test]
+    fn every_field_of_a_security_policy_is_documented() {
+        let table = SECURITY_POLICY_FIELDS;
+        check_documentation("SecurityPolicy", table, "docs/policies.md");
+    }
+
+    /// The table and the decoder agree on what closes.
+    #[test]
+    fn exactly_the_fields_that_close_are_unserved() {
+        let text = "
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: SecurityPolicy
+metadata: {name: all}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge}]
+  csrf: {}
+  oidc: {}
+  authorization:
+    rules:
+    - action: Allow
+      cel: 'true'
+      operation: {methods: [GET], path: {value: /}}
+      principal: {clientCIDRs: [10.0.0.0/8], clientIPGeoLocations: []}
+";
+        let loaded = Loader::from_text("policy.yaml", text);
+        let policies = loaded.resources.security_policies.values();
+        let unserved = policies.flat_map(|policy| policy.spec.unserved());
+        let mut found: Vec<String> = unserved
+            .map(|it| it.to_string().replace("rules[0]", "rules"))
+            .collect();
+        found.sort();
+        let closing = SECURITY_POLICY_FIELDS.iter();
+        let closing = closing.filter(|it| it.effect == FieldEffect::Closes);
+        let closing: Vec<String> = closing.map(|it| format!("spec.{}", it.path)).collect();
+        assert_eq!(found, closing);
+    }
 }
