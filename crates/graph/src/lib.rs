@@ -227,11 +227,12 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         routes: &routes,
     };
     let client_traffic_policies = layered_status::client_traffic_policies(inputs, &mut build);
-    let security_policies = layered_status::security_policies(inputs, &mut build);
+    let security_policies = layered_status::security_policies(inputs, &mut ports, &mut build);
     let remote_jwks = jwks::resolve(&mut ports, &build);
     let of_routes = routes.iter().flat_map(|it| it.service_ports());
     let of_keys = remote_jwks.keys().flat_map(JwksSource::service_ports);
-    let service_ports = ports.used(of_routes.chain(of_keys));
+    let of_policies = build.security.service_ports();
+    let service_ports = ports.used(of_routes.chain(of_keys).chain(&of_policies));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
     let credentials = build.security.take_credentials();

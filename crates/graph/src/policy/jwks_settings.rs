@@ -5,7 +5,6 @@
 
 use super::jwks::{FetchSchedule, JwksService, JwksSource};
 use super::kept_credentials::CredentialUse;
-use super::layered::describe;
 use super::security_settings::SettingsReader;
 use crate::backend::endpoints::tcp_port;
 use crate::condition::Reason;
@@ -15,8 +14,8 @@ use gatefold_dataplane::filter::security::jwt::key_set::KeySet;
 use gatefold_dataplane::filter::security::jwt::provider::ProviderKeys;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
-    BackendSettings, ConfigMap, ConfigMapFields, Duration, FieldEffect, JWKSBackendRef, LocalJWKS,
-    PolicyTargetKind, RemoteJWKS, SecurityPolicy, ServiceSpec,
+    ClusterBackendRef, ConfigMap, ConfigMapFields, Duration, LocalJWKS, PolicyTargetKind,
+    RemoteJWKS, SecurityPolicy, ServiceSpec,
 };
 use http::Uri;
 use std::time;
@@ -134,7 +133,7 @@ impl<'a> SettingsReader<'_, 'a> {
             return None;
         }
         if let Some(settings) = &fields.backend_settings {
-            self.warn_of_settings(owner, settings);
+            self.warn_of_settings(owner, &settings.unserved);
         }
         let source = JwksSource {
             uri: fields.uri.clone(),
@@ -150,7 +149,7 @@ impl<'a> SettingsReader<'_, 'a> {
     fn key_server(
         &mut self,
         owner: &SecurityPolicy,
-        fields: &JWKSBackendRef,
+        fields: &ClusterBackendRef,
         pointer: Pointer,
     ) -> Option<JwksService> {
         let build = self.build;
@@ -189,34 +188,6 @@ impl<'a> SettingsReader<'_, 'a> {
             weight: fields.weight,
             fallback: fields.fallback,
         })
-    }
-
-    /// Names the settings that aren't served.
-    fn warn_of_settings(&mut self, owner: &SecurityPolicy, settings: &BackendSettings) {
-        let Some(first) = settings.unserved.first() else {
-            return;
-        };
-        let ignored: Vec<(String, &str)> = settings
-            .unserved
-            .iter()
-            .map(|it| match it.field.effect {
-                FieldEffect::Ignored(instead) => (it.pointer.to_string(), instead),
-                FieldEffect::Closes | FieldEffect::Served(_) | FieldEffect::Guards(_) => {
-                    (it.pointer.to_string(), "it closes the targets")
-                }
-            })
-            .collect();
-        let names: Vec<String> = ignored.iter().map(|(it, _)| format!("`{it}`")).collect();
-        let name = describe(owner);
-        let message = format!("gatefold doesn't serve {} of {name}", names.join(", "));
-        let found = owner.finding(Code::UnreadPolicy, first.pointer.clone(), message);
-        let found = ignored.iter().fold(found, |found, (it, instead)| {
-            found.note(format!("`{it}`: {instead}"))
-        });
-        self.findings.push(found);
-        let warnings = ignored.iter();
-        let warnings = warnings.map(|(it, instead)| format!("`{it}` isn't served: {instead}"));
-        self.warnings.extend(warnings);
     }
 }
 

@@ -10,6 +10,7 @@ use super::client_traffic_policy::PolicySettings;
 use super::protection::Protections;
 use super::security_policy::EvaluatedPolicy;
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
+use crate::backend::endpoints::{ServicePortNodes, ServicePorts};
 use crate::environment::IgnoredPolicy;
 use crate::listener::{ListenerNode, ListenerOwner};
 use crate::reported_object::ReportedObject;
@@ -44,7 +45,10 @@ impl LayeredPolicy for SecurityPolicySpec {
     }
 
     fn is_enforceable(policy: &Object<Self>, build: &mut Build<'_>) -> bool {
-        EvaluatedPolicy::of(policy, None, build).problems.is_empty()
+        let none = ServicePortNodes::new();
+        let mut ports = ServicePorts::new(build.resources, build.environment, &none, false);
+        let evaluated = EvaluatedPolicy::of(policy, None, (build, &mut ports));
+        evaluated.problems.is_empty()
     }
 }
 
