@@ -5,6 +5,7 @@ mod client_addresses;
 mod client_certificates;
 mod client_tls;
 mod external_auth;
+mod oidc;
 mod policies;
 mod reference_grant;
 mod security_policies;

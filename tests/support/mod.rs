@@ -11,6 +11,7 @@ pub mod key_server;
 pub mod load;
 pub mod manifests;
 pub mod network;
+pub mod openid_provider;
 pub mod openssl;
 pub mod tls;
 pub mod tokens;

@@ -43,6 +43,7 @@ use policy::client_traffic_policy::ClientTrafficPolicies;
 use policy::jwks::{self, JwksSource, RemoteJwksNode};
 use policy::layered;
 use policy::layered_status::{self, LayeredPolicyNodes, StatusInputs};
+use policy::oidc_providers::{self, OidcProviderNode, OidcProviderSource};
 use policy::protection::Protections;
 use policy::security_policy::SecurityPolicies;
 use policy::unread_policy;
@@ -85,6 +86,8 @@ pub struct Graph {
     pub wanted_certificates: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// The keys of issuers to fetch for SecurityPolicies. Nodes of equal sources in successive graphs have the same keys.
     pub remote_jwks: BTreeMap<JwksSource, RemoteJwksNode>,
+    /// The OpenID providers of SecurityPolicies. Nodes of equal sources in successive graphs share what is known of the provider.
+    pub oidc_providers: BTreeMap<OidcProviderSource, OidcProviderNode>,
     /// The problems, except for those that the loader found. Ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The ports of Services that routes refer to.
@@ -129,6 +132,7 @@ impl Graph {
         Graph {
             certificates: self.certificates.without_objects(),
             remote_jwks: self.remote_jwks.clone(),
+            oidc_providers: self.oidc_providers.clone(),
             envoy_proxies: self.envoy_proxies.clone(),
             ..Graph::default()
         }
@@ -192,7 +196,11 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let client_traffic = layered::attach(&mut protections, &mut build);
     let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections);
     let attached = layered::attach(&mut protections, &mut build);
-    build.security = SecurityPolicies::new(attached, client_traffic, &previous.remote_jwks);
+    build.security = SecurityPolicies::new(
+        attached,
+        client_traffic,
+        (&previous.remote_jwks, &previous.oidc_providers),
+    );
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::build_classes(&mut build);
     let (mut gateways, listener_sets) = gateway::build(&mut build);
@@ -220,9 +228,13 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let client_traffic_policies = layered_status::client_traffic_policies(inputs, &mut build);
     let security_policies = layered_status::security_policies(inputs, &mut build);
     let remote_jwks = jwks::resolve(&mut ports, &build);
+    let oidc_providers = oidc_providers::resolve(&mut ports, &build);
     let of_routes = routes.iter().flat_map(|it| it.service_ports());
     let of_keys = remote_jwks.keys().flat_map(JwksSource::service_ports);
-    let service_ports = ports.used(of_routes.chain(of_keys));
+    let of_providers = oidc_providers
+        .keys()
+        .flat_map(OidcProviderSource::service_ports);
+    let service_ports = ports.used(of_routes.chain(of_keys).chain(of_providers));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
     Graph {
@@ -239,6 +251,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         client_traffic_policies,
         wanted,
         remote_jwks,
+        oidc_providers,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
         sharing: environment.sharing,

@@ -61,7 +61,7 @@ impl Basis {
                 && same_authorities(&self.resources, &now.resources)
                 && same_credentials(&self.resources, &now.resources)
                 && same_key_sets(&self.resources, &now.resources)
-                && self.has_same_key_servers(now)
+                && self.has_same_issuer_servers(now)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
@@ -75,15 +75,17 @@ impl Basis {
         }
     }
 
-    /// Whether SecurityPolicies find the same Services with keys as before, provided that the policies haven't changed. A policy
+    /// Whether SecurityPolicies find the same Services of issuers as before, provided that the policies haven't changed. A policy
     /// whose Service is gone, or is refused for a policy of its own, closes what it protects.
-    fn has_same_key_servers(&self, now: &Basis) -> bool {
+    fn has_same_issuer_servers(&self, now: &Basis) -> bool {
         let mut policies = now.resources.security_policies.values();
         policies.all(|policy| {
             let jwt = policy.spec.jwt.iter();
             let remote = jwt.flat_map(|it| &it.providers);
             let remote = remote.filter_map(|it| it.remote_jwks.as_ref());
-            let mut references = remote.flat_map(|it| &it.backend_refs);
+            let of_keys = remote.flat_map(|it| &it.backend_refs);
+            let oidc = policy.spec.oidc.iter();
+            let mut references = of_keys.chain(oidc.flat_map(|it| &it.provider.backend_refs));
             references.all(|it| {
                 let own = &policy.meta.namespace;
                 let namespace = it.backend.namespace.as_deref().unwrap_or(own);
@@ -133,7 +135,11 @@ fn same_credentials(one: &Resources, other: &Resources) -> bool {
             .api_key_auth
             .iter()
             .flat_map(|it| &it.credential_refs.0);
-        let mut references = users.chain(keys);
+        let clients = spec.oidc.iter().flat_map(|it| {
+            let id = it.client_id_ref.as_ref();
+            id.into_iter().chain([&it.client_secret])
+        });
+        let mut references = users.chain(keys).chain(clients);
         let same = references.all(|it| {
             let own = &policy.meta.namespace;
             let namespace = it.namespace.as_deref().unwrap_or(own);

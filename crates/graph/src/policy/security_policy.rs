@@ -7,6 +7,7 @@
 use super::client_traffic_policy::ClientTrafficPolicies;
 use super::jwks::{JwksSource, KeySets, RemoteJwksNode};
 use super::layered::{LayeredPolicies, ListenerPolicy, describe};
+use super::oidc_providers::{OidcProviderNode, OidcProviderSource, OidcProviders};
 use super::security_merge;
 use super::security_settings::{PolicyOwners, SettingsReader};
 use crate::Build;
@@ -62,6 +63,8 @@ pub(crate) struct SecurityPolicies<'a> {
     evaluated: RefCell<BTreeMap<EffectivePolicy, Arc<EvaluatedPolicy>>>,
     /// The keys that the evaluated policies need and that have to be fetched.
     pub(super) key_sets: KeySets<'a>,
+    /// The providers of the evaluated policies.
+    pub(super) oidc_providers: OidcProviders<'a>,
 }
 
 /// A policy in force for a rule, by its index.
@@ -87,19 +90,28 @@ impl<'a> SecurityPolicies<'a> {
     pub fn new(
         attached: LayeredPolicies<'a, SecurityPolicySpec>,
         client_traffic: ClientTrafficPolicies<'a>,
-        key_sets_before: &'a BTreeMap<JwksSource, RemoteJwksNode>,
+        (key_sets_before, providers_before): (
+            &'a BTreeMap<JwksSource, RemoteJwksNode>,
+            &'a BTreeMap<OidcProviderSource, OidcProviderNode>,
+        ),
     ) -> Self {
         SecurityPolicies {
             attached,
             client_traffic,
             evaluated: RefCell::default(),
             key_sets: KeySets::after(key_sets_before),
+            oidc_providers: OidcProviders::after(providers_before),
         }
     }
 
     /// Returns the keys that the evaluated policies need and that have to be fetched. Their endpoints aren't resolved yet.
     pub fn take_key_sets(&self) -> BTreeMap<JwksSource, RemoteJwksNode> {
         self.key_sets.take()
+    }
+
+    /// Returns the providers of the evaluated policies. Their endpoints aren't resolved yet.
+    pub fn take_oidc_providers(&self) -> BTreeMap<OidcProviderSource, OidcProviderNode> {
+        self.oidc_providers.take()
     }
 
     /// Whether there are none.

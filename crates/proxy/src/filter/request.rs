@@ -1,9 +1,9 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
 use super::client::ClientFindings;
-use super::{FilterPosition, security};
+use super::{FilterPosition, oidc, security};
 use crate::context::RequestContext;
-use crate::external_auth::AuthClient;
+use crate::filter::servers::FilterServers;
 use crate::request::check;
 use crate::request::client_address;
 use crate::request::way;
@@ -110,6 +110,7 @@ fn decide(
         Filter::ExternalAuth(_) => return Ok(FilterStep::Wait),
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
+        Filter::Oidc(filter) => return oidc::admit(filter, session, request, client),
         Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), client)?,
         Filter::Authorization(filter) => {
             let address = client_address::address(request.client_address, request.connection);
@@ -135,7 +136,7 @@ fn decide(
 /// If the filter denies the request.
 pub(crate) async fn wait(
     at: FilterPosition,
-    auth: &AuthClient,
+    servers: &FilterServers,
     session: &mut Session,
     context: &mut RequestContext,
 ) -> Result<FilterStep, AnswerReason> {
@@ -147,7 +148,8 @@ pub(crate) async fn wait(
         return Ok(probe.wait_request().await);
     }
     match filter {
-        Filter::ExternalAuth(filter) => auth.check(filter, session, context).await,
+        Filter::ExternalAuth(filter) => servers.auth.check(filter, session, context).await,
+        Filter::Oidc(filter) => servers.oidc.complete(filter, session, context).await,
         // None of them waits.
         Filter::Cors(_)
         | Filter::ApiKey(_)

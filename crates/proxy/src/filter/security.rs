@@ -76,7 +76,7 @@ pub(crate) fn authorization(
 }
 
 /// Replaces the query. An empty one also removes the `?`.
-fn set_query(request: &mut RequestHeader, query: &str) -> Result<(), AnswerReason> {
+pub(crate) fn set_query(request: &mut RequestHeader, query: &str) -> Result<(), AnswerReason> {
     let path = request.uri.path();
     let target = if query.is_empty() {
         PathAndQuery::try_from(path)

@@ -2,10 +2,10 @@
 //!
 //! In: the policy's settings, with credentials already read. Out: for a request, that it may pass and what the backend learns
 //! about the client, or a [`Denial`](denial::Denial). A filter never decides from timing, or from a header that an earlier filter of
-//! the policy sets and that the client has sent itself. Only `jwt` depends on the clock.
+//! the policy sets and that the client has sent itself. Only `oidc` and `jwt` depend on the clock.
 //!
 //! Envoy Gateway runs them in this order (`newOrderedHTTPFilter` in its `internal/xds/translator/httpfilters.go`): CORS, API
-//! keys, basic authentication, tokens, authorization. A request must pass all of them.
+//! keys, basic authentication, OpenID Connect, tokens, authorization. A request must pass all of them.
 
 pub mod api_key;
 pub mod authorization;
@@ -14,6 +14,7 @@ mod cookie;
 pub mod denial;
 pub mod forward_header;
 pub mod jwt;
+pub mod oidc;
 
 use super::Filter;
 use super::cors::Cors;
@@ -21,6 +22,7 @@ use api_key::ApiKeyFilter;
 use authorization::AuthorizationFilter;
 use basic_auth::BasicAuthFilter;
 use jwt::JwtFilter;
+use oidc::OidcFilter;
 use std::sync::Arc;
 
 /// The filters that a SecurityPolicy adds to each rule that it protects. Rules share them, since a policy of a Gateway
@@ -33,6 +35,8 @@ pub struct SecurityFilters {
     pub api_key: Option<Arc<ApiKeyFilter>>,
     /// `basicAuth`.
     pub basic_auth: Option<Arc<BasicAuthFilter>>,
+    /// `oidc`.
+    pub oidc: Option<Arc<OidcFilter>>,
     /// `jwt`.
     pub jwt: Option<Arc<JwtFilter>>,
     /// `authorization`.
@@ -49,6 +53,7 @@ impl SecurityFilters {
             cors,
             api_key,
             basic_auth,
+            oidc,
             jwt,
             authorization,
         } = self;
@@ -57,6 +62,7 @@ impl SecurityFilters {
         filters.extend(cors.cloned().map(Filter::Cors));
         filters.extend(api_key.iter().cloned().map(Filter::ApiKey));
         filters.extend(basic_auth.iter().cloned().map(Filter::BasicAuth));
+        filters.extend(oidc.iter().cloned().map(Filter::Oidc));
         filters.extend(jwt.iter().cloned().map(Filter::Jwt));
         filters.extend(authorization.iter().cloned().map(Filter::Authorization));
     }

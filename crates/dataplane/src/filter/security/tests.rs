@@ -20,6 +20,7 @@ fn policy() -> SecurityFilters {
     let sources = vec![KeySource::Header(HeaderName::from_static("x-key"))];
     let keys = ApiKeyFilter::new([("a", &b"k"[..])], sources, None, Sanitize::Keep);
     SecurityFilters {
+        oidc: None,
         cors: Some(cors(1)),
         api_key: Some(Arc::new(keys.expect("keys"))),
         basic_auth: Some(Arc::new(

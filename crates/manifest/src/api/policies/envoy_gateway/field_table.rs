@@ -44,6 +44,15 @@ pub struct SetField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Untyped;
 
+/// Makes a table of fields that are ignored: each path, and what gatefold does instead.
+macro_rules! ignored {
+    ($($path:literal $instead:literal,)+) => {
+        &[$($crate::api::PolicyField { path: $path, effect: $crate::api::FieldEffect::Ignored($instead) },)+]
+    };
+}
+
+pub(super) use ignored;
+
 impl FieldEffect {
     /// Whether requests must not be served without the setting.
     pub fn guards(self) -> bool {

@@ -1,9 +1,8 @@
 //! `SecurityPolicy.spec.jwt.providers.remoteJWKS`.
 
-use super::field_table::collect;
-use super::{FieldEffect, PolicyField, SetField, Untyped};
-use crate::api::{BackendObjectReference, Duration, PortNumber, Weight};
-use crate::api::{check_backend_port, object, refuse, rule};
+use super::field_table::{collect, ignored};
+use super::{ClusterBackendRef, PolicyField, SetField, Untyped};
+use crate::api::{Duration, object, refuse};
 use crate::{Decode, Decoder};
 use gatefold_diagnostic::yaml::{Node, Value};
 
@@ -13,7 +12,7 @@ object! {
         /// The older field, which isn't allowed here.
         "backendRef" => backend_ref: Option<Untyped>,
         /// The Services to connect to. Empty for the host of `uri`.
-        "backendRefs" => backend_refs: Vec<JWKSBackendRef> [0..=16],
+        "backendRefs" => backend_refs: Vec<ClusterBackendRef> [0..=16],
         /// Settings of the connection.
         "backendSettings" => backend_settings: Option<BackendSettings>,
         /// The URL of the JWKS, with `http` or `https`.
@@ -35,60 +34,6 @@ impl RemoteJWKS {
                 decoder,
             );
         }
-    }
-}
-
-/// A Service to connect to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JWKSBackendRef {
-    /// The Service.
-    pub backend: BackendObjectReference,
-    /// Its share of the fetches, relative to the sum of all weights; 0 to 1,000,000.
-    pub weight: u32,
-    /// Whether it is only used if the others fail.
-    pub fallback: bool,
-}
-
-object! {
-    /// The fields of [`JWKSBackendRef`] as in YAML, where the reference is inline.
-    pub closed JWKSBackendRefFields checked by JWKSBackendRefFields::check {
-        /// See [`BackendObjectReference`].
-        "group" => group: String where rule::group = String::new(),
-        /// See [`BackendObjectReference`].
-        "kind" => kind: String where rule::kind = "Service".to_owned(),
-        /// See [`BackendObjectReference`].
-        "name" => name: String where rule::object_name,
-        /// See [`BackendObjectReference`].
-        "namespace" => namespace: Option<String> where rule::namespace,
-        /// See [`BackendObjectReference`].
-        "port" => port: Option<PortNumber>,
-        /// 0 to 1,000,000.
-        "weight" => weight: Weight = Weight(1),
-        /// See [`JWKSBackendRef`].
-        "fallback" => fallback: bool = false,
-    }
-}
-
-impl JWKSBackendRefFields {
-    fn check(&self, node: &Node, decoder: &mut Decoder) {
-        check_backend_port(&self.group, &self.kind, self.port, node, decoder);
-    }
-}
-
-impl Decode for JWKSBackendRef {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let fields = JWKSBackendRefFields::decode(node, decoder)?;
-        Some(JWKSBackendRef {
-            backend: BackendObjectReference {
-                group: fields.group,
-                kind: fields.kind,
-                name: fields.name,
-                namespace: fields.namespace,
-                port: fields.port,
-            },
-            weight: fields.weight.0,
-            fallback: fields.fallback,
-        })
     }
 }
 
@@ -150,25 +95,19 @@ fn within(
     }
 }
 
-macro_rules! ignored {
-    ($($path:literal $instead:literal,)+) => {
-        &[$(PolicyField { path: $path, effect: FieldEffect::Ignored($instead) },)+]
-    };
-}
-
-/// The fields of `backendSettings` that gatefold doesn't serve when it fetches keys.
+/// The fields of `backendSettings` that gatefold doesn't serve when it sends requests to issuers.
 pub const UNSERVED_OF_BACKEND_SETTINGS: &[PolicyField] = ignored! {
-    "circuitBreaker" "one fetch runs at a time",
+    "circuitBreaker" "gatefold limits the number of its requests",
     "connection" "gatefold's own buffers stay in force",
     "dns" "gatefold's own rules for DNS stay in force",
-    "healthCheck" "a fetch that fails is retried at the next endpoint",
-    "http2" "keys are fetched with HTTP/1.1",
+    "healthCheck" "a request that can't connect is sent to the next endpoint",
+    "http2" "requests are sent with HTTP/1.1",
     "loadBalancer" "endpoints take turns",
     "proxyProtocol" "no PROXY header is sent",
     "retry" "gatefold's own retries stay in force",
-    "tcpKeepalive" "each fetch has a connection of its own",
-    "timeout.http.connectionIdleTimeout" "each fetch has a connection of its own",
-    "timeout.http.maxConnectionDuration" "each fetch has a connection of its own",
-    "timeout.http.maxStreamDuration" "the time limit of a fetch is `requestTimeout`",
-    "timeout.http.streamIdleTimeout" "the time limit of a fetch is `requestTimeout`",
+    "tcpKeepalive" "each request has a connection of its own",
+    "timeout.http.connectionIdleTimeout" "each request has a connection of its own",
+    "timeout.http.maxConnectionDuration" "each request has a connection of its own",
+    "timeout.http.maxStreamDuration" "the time limit of a request is `requestTimeout`",
+    "timeout.http.streamIdleTimeout" "the time limit of a request is `requestTimeout`",
 };

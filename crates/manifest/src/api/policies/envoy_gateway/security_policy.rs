@@ -1,7 +1,7 @@
 //! SecurityPolicy.
 
 use super::{
-    APIKeyAuth, Authorization, BasicAuth, JWT, PolicyTargetFields, SecurityPolicyCors,
+    APIKeyAuth, Authorization, BasicAuth, JWT, OIDC, PolicyTargetFields, SecurityPolicyCors,
     TargetSelector, Untyped,
 };
 use crate::Decoder;
@@ -35,7 +35,7 @@ object! {
         /// Authentication with JSON Web Tokens.
         "jwt" => jwt: Option<JWT>,
         /// Authentication by an OpenID provider.
-        "oidc" => oidc: Option<Untyped>,
+        "oidc" => oidc: Option<OIDC>,
         /// Authorization by an external service.
         "extAuth" => ext_auth: Option<Untyped>,
         /// Which requests are allowed.
@@ -67,11 +67,7 @@ impl SecurityPolicySpec {
     /// Returns the paths of the fields that gatefold doesn't serve. Each of them protects the targets.
     pub fn unserved(&self) -> Vec<Pointer> {
         let spec = Pointer::spec();
-        let fields = [
-            ("csrf", self.csrf),
-            ("oidc", self.oidc),
-            ("extAuth", self.ext_auth),
-        ];
+        let fields = [("csrf", self.csrf), ("extAuth", self.ext_auth)];
         let set = fields.into_iter().filter(|(_, field)| field.is_some());
         let set = set.map(|(name, _)| spec.key(name));
         let below = self.authorization.iter().flat_map(Authorization::unserved);
