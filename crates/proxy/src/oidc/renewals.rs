@@ -206,12 +206,14 @@ mod tests {
     #[tokio::test]
     async fn request_that_is_given_up_does_not_end_the_renewal() {
         let (renewals, key) = (Arc::new(Renewals::default()), ("policy", "token"));
+        let (finish, finished) = tokio::sync::oneshot::channel::<()>();
         let renewal = async {
-            yield_now().await;
+            finished.await.ok()?;
             Some(session("first"))
         };
         let given_up = tokio::time::timeout(Duration::ZERO, renewals.run(key, renewal)).await;
-        assert!(given_up.is_err(), "the renewal takes longer");
+        assert!(given_up.is_err(), "the renewal hasn't finished");
+        assert_eq!(finish.send(()), Ok(()), "the renewal is still running");
         let renewed = renewals.run(key, async { Some(session("second")) }).await;
         assert_eq!(token_of(renewed).as_deref(), Some("first"));
     }

@@ -293,7 +293,7 @@ mod tests {
                 json!("http://idp.example/token"),
                 "isn't an `https` URL",
             ),
-            ("jwks_uri", json!("file:///etc/passwd"), "no scheme"),
+            ("jwks_uri", json!("file:///etc/passwd"), "isn't a URL"),
             ("jwks_uri", json!(null), "no `jwks_uri`"),
             ("authorization_endpoint", json!("https://a@b/"), "password"),
         ] {
