@@ -5,8 +5,10 @@
 //! `# Source:` before each object.
 
 use gatefold_diagnostic::yaml::{document_json, split};
-use gatefold_diagnostic::{Diagnostic, Document, Place};
+use gatefold_diagnostic::{Diagnostic, Document, Place, Source};
 use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 const ANNOTATION: &str = "/metadata/annotations/config.kubernetes.io~1origin";
 const COMMENT: &str = "# Source: ";
@@ -59,14 +61,28 @@ fn document_of(place: &Place) -> Option<Document> {
     }
 }
 
+/// Returns a text of its own as a document.
+fn whole(text: &str) -> Document {
+    let source = Source {
+        path: PathBuf::new(),
+        text: text.into(),
+    };
+    Document {
+        bytes: 0..text.len(),
+        source: Arc::new(source),
+        line: 1,
+        item: None,
+    }
+}
+
 fn origin_of(document: &Document) -> Option<String> {
     let mut lines = document.text()?.lines();
     if let Some(source) = lines.find_map(|line| line.strip_prefix(COMMENT)) {
         return Some(source.trim().to_owned());
     }
     let object = document_json(document)?;
-    let origin: KustomizeOrigin =
-        serde_yaml::from_str(object.pointer(ANNOTATION)?.as_str()?).ok()?;
+    let origin = document_json(&whole(object.pointer(ANNOTATION)?.as_str()?))?;
+    let origin: KustomizeOrigin = serde_json::from_value(origin).ok()?;
     let path = match (origin.path, origin.configured_in) {
         (Some(path), _) => path,
         (None, Some(generator)) => format!("a generator in {generator}"),

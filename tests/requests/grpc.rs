@@ -163,7 +163,7 @@ fn policies_that_are_not_enforced_close_routes_and_listeners() {
     for (kind, name) in [("GRPCRoute", "calls"), ("Gateway", "edge")] {
         let policy = format!(
             "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {{name: a}}\n\
-             spec: {{targetRefs: [{{group: gateway.networking.k8s.io, kind: {kind}, name: {name}}}], csrf: {{}}}}\n"
+             spec: {{targetRefs: [{{group: gateway.networking.k8s.io, kind: {kind}, name: {name}}}], authorization: {{rules: [{{action: Allow, cel: 'true'}}]}}}}\n"
         );
         folder.write("policy.yaml", policy);
         assert_answered_by_proxy(&wait_for(14), 14);

@@ -161,7 +161,7 @@ kind: SecurityPolicy
 metadata: {name: login}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: one, sectionName: admin}]
-  csrf: {}
+  authorization: {rules: [{action: Allow, cel: 'true'}]}
 ";
     let (folder, daemon) = daemon_with_rules(protected);
     assert_eq!(ask(&daemon, "/admin", &[]).backend(), "one");

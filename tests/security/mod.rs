@@ -4,6 +4,7 @@ mod certificates;
 mod client_addresses;
 mod client_certificates;
 mod client_tls;
+mod client_validation;
 mod external_auth;
 mod oidc;
 mod policies;

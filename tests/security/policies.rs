@@ -6,6 +6,8 @@ use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway, gateway_with, route, service};
 
 const HOST: &str = "www.example.com";
+/// A setting of a SecurityPolicy that gatefold doesn't serve.
+const UNSERVED: &str = "authorization: {rules: [{action: Allow, cel: 'true'}]}";
 
 fn folder() -> Folder {
     Folder::with([
@@ -29,7 +31,7 @@ spec:
     - group: gateway.networking.k8s.io
       kind: {kind}
       name: {name}
-  csrf: {{}}
+  {UNSERVED}
 "
     )
 }
@@ -38,7 +40,7 @@ spec:
 fn unread_policy(kind: &str, name: &str) -> String {
     security_policy(kind, name)
         .replace("SecurityPolicy", "EnvoyExtensionPolicy")
-        .replace("csrf: {}", "extProc: []")
+        .replace(UNSERVED, "extProc: []")
 }
 
 #[test]
@@ -147,7 +149,7 @@ fn a_policy_that_was_never_valid_protects_its_readable_targets() {
     let folder = folder();
     let policy = security_policy("HTTPRoute", "shop");
     let target = "    - group: gateway.networking.k8s.io\n      kind: HTTPRoute\n";
-    let broken = policy.replace("  csrf:", &format!("{target}  csrf:"));
+    let broken = policy.replace("  authorization:", &format!("{target}  authorization:"));
     folder.write("policy.yaml", &broken);
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(daemon.get(HOST, "/").status, 500);
@@ -236,7 +238,10 @@ fn a_policy_that_does_not_protect_is_a_warning() {
     let folder = folder();
     let policy =
         security_policy("HTTPRoute", "shop").replace("SecurityPolicy", "BackendTrafficPolicy");
-    folder.write("policy.yaml", policy.replace("  csrf: {}\n", ""));
+    folder.write(
+        "policy.yaml",
+        policy.replace(&format!("  {UNSERVED}\n"), ""),
+    );
     let output = check(&folder);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");

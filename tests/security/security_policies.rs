@@ -71,21 +71,40 @@ fn basic_auth_protects_a_gateway_unless_a_route_has_its_own_policy() {
 }
 
 #[test]
-fn a_broken_secret_closes_what_its_policy_protects() {
+fn users_stay_in_force_if_their_secret_breaks_and_not_if_it_is_withdrawn() {
     let folder = folder();
     let settings = "basicAuth: {users: {name: users}}";
     folder.write("policy.yaml", policy("shop", "HTTPRoute", "shop", settings));
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 200);
     // A hash that Envoy doesn't read, either.
-    folder.write("users.yaml", users("alice:$apr1$abc$def"));
-    daemon.wait_for_status(HOST, "/", 500);
-    daemon.wait_for_diagnostic("GF0555");
-    assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 500);
-    folder.write("users.yaml", users(ALICE));
-    daemon.wait_for_status(HOST, "/", 401);
-    folder.remove("users.yaml");
-    daemon.wait_for_status(HOST, "/", 500);
+    let broken = users("alice:$apr1$abc$def");
+    folder.write("users.yaml", &broken);
+    let found = daemon.wait_for_diagnostic("GF0555").to_string();
+    assert!(found.contains("stays in force"), "{found}");
+    let policies = daemon.admin("/apis/gateway.envoyproxy.io/v1alpha1/securitypolicies");
+    let policies = policies.text();
+    assert!(
+        policies.contains("the last good content stays in force"),
+        "{policies}"
+    );
+    // A reload that changes something else keeps them, too.
+    folder.write("more.yaml", route("more", "more.example.com"));
+    daemon.wait_for_status("more.example.com", "/", 200);
+    assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 200);
+    assert_eq!(status(&daemon, HOST, &[]), 401);
+    for withdrawn in [Some(users("")), None] {
+        folder.write("users.yaml", users(ALICE));
+        daemon.wait_for_status(HOST, "/", 401);
+        match withdrawn {
+            Some(empty) => folder.write("users.yaml", empty),
+            None => folder.remove("users.yaml"),
+        }
+        daemon.wait_for_status(HOST, "/", 500);
+        folder.write("users.yaml", &broken);
+        daemon.wait_for_diagnostic("GF0555");
+        assert_eq!(status(&daemon, HOST, &[AS_ALICE]), 500, "nothing is kept");
+    }
     assert_eq!(status(&daemon, OTHER, &[]), 200, "another route");
 }
 
@@ -187,4 +206,77 @@ fn of_two_policies_with_the_same_name_both_protect() {
         "the second one isn't enforced, but closes"
     );
     daemon.wait_for_diagnostic("GF0302");
+}
+
+/// Requests that change something, as browsers send them from other pages.
+#[test]
+fn csrf_denies_requests_of_other_sites() {
+    let folder = folder();
+    let settings = "csrf: {additionalOrigins: ['https://*.partner.example']}";
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", settings));
+    let daemon = Daemon::of(&folder).echo().start();
+    for (origin, expected) in [
+        ("http://www.example.com", 200),
+        ("https://www.example.com", 200),
+        ("https://app.partner.example", 200),
+        ("null", 403),
+        ("http://www.example.com:8080", 403),
+        ("https://evil.example", 403),
+    ] {
+        let sent = [("Origin", origin), ("Referer", "http://www.example.com/")];
+        let answer = ask(&daemon, HOST, "POST", &sent);
+        assert_eq!(answer.status, expected, "{origin}");
+        assert_eq!(ask(&daemon, HOST, "GET", &sent).status, 200, "{origin}");
+    }
+    let answer = ask(&daemon, HOST, "DELETE", &[]);
+    assert_eq!((answer.status, &*answer.text()), (403, "Invalid origin\n"));
+    let referer = ("Referer", "http://www.example.com/form?a=b");
+    assert_eq!(ask(&daemon, HOST, "POST", &[referer]).status, 200);
+    let denied = daemon.metric(r#"gatefold_answers_total{reason="csrf_origin_mismatch"}"#);
+    assert_eq!(denied, 4.0);
+}
+
+#[test]
+fn csrf_only_counts_the_requests_that_it_observes() {
+    let folder = folder();
+    let settings = "csrf: {shadowFraction: {numerator: 100}}";
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", settings));
+    let daemon = Daemon::of(&folder).echo().start();
+    let evil = ("Origin", "https://evil.example");
+    let own = ("Origin", "http://www.example.com");
+    for sent in [evil, own, own] {
+        assert_eq!(ask(&daemon, HOST, "POST", &[sent]).status, 200);
+    }
+    for (result, expected) in [("valid", 2.0), ("invalid", 1.0)] {
+        let name = format!("gatefold_csrf_observed_requests_total{{result=\"{result}\"}}");
+        assert_eq!(daemon.metric(&name), expected, "{result}");
+    }
+}
+
+#[test]
+fn authorization_compares_normal_paths() {
+    let folder = folder();
+    let rules = "{action: Deny, operation: {path: {value: /admin}}, principal: {clientCIDRs: [0.0.0.0/0]}}, \
+                 {action: Allow, operation: {path: {type: RegularExpression, value: '/v[0-9]+/.*', invert: true}}, principal: {clientCIDRs: [0.0.0.0/0]}}";
+    let settings = format!("authorization: {{defaultAction: Deny, rules: [{rules}]}}");
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", &settings));
+    let daemon = Daemon::of(&folder).echo().start();
+    for (path, expected) in [
+        ("/", 200),
+        ("/administrator", 200),
+        ("/admin", 403),
+        ("/admin?next=/", 403),
+        ("/admin/users", 403),
+        ("/%61dmin", 403),
+        ("/public/../admin", 403),
+        ("//admin", 403),
+        ("/admin;v=1", 403),
+        ("/v1/items", 403),
+    ] {
+        assert_eq!(daemon.get(HOST, path).status, expected, "{path}");
+    }
+    let query = settings.replace("'/v[0-9]+/.*'", "'/v1(\\?.*)?'");
+    folder.write("policy.yaml", policy("edge", "Gateway", "edge", &query));
+    daemon.wait_for_status(HOST, "/", 500);
+    daemon.wait_for_diagnostic("GF0555");
 }

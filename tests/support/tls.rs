@@ -2,7 +2,10 @@
 
 use super::DEADLINE;
 use super::client::Client;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
+    KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+};
 use rustls::client::{Resumption, WantsClientCert};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -58,6 +61,35 @@ impl Authority {
         self.sign(params)
     }
 
+    /// Issues a certificate with a serial number and these subject alternative names.
+    pub fn issue_with(&self, serial: u64, names: Vec<SanType>) -> Pair {
+        let mut params = CertificateParams::new([]).expect("parameters");
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.subject_alt_names = names;
+        self.sign(params)
+    }
+
+    /// Revokes the certificates with these serial numbers, and returns the list as PEM.
+    pub fn revoke(&self, serials: &[u64]) -> String {
+        let (year, next_year) = (date_time_ymd(2026, 1, 1), date_time_ymd(4000, 1, 1));
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: year,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: year,
+            next_update: next_year,
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.issuer).expect("a list");
+        list.pem().expect("PEM")
+    }
+
     fn sign(&self, params: CertificateParams) -> Pair {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
@@ -90,6 +122,13 @@ impl Authority {
             }
         };
         config.resumption = Resumption::disabled();
+        Arc::new(config)
+    }
+
+    /// The configuration of a client that trusts only this authority, shows a certificate, and resumes sessions.
+    pub fn trust_resuming_as(&self, client: &Pair) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.trust_as(Some(client)));
+        config.resumption = Resumption::in_memory_sessions(8);
         Arc::new(config)
     }
 
@@ -162,15 +201,20 @@ impl TlsClient {
 
 /// A ConfigMap with the certificate of an authority.
 pub fn config_map(name: &str, certificate: &str) -> String {
+    config_map_with(name, "ca.crt", certificate)
+}
+
+/// A ConfigMap with an entry.
+pub fn config_map_with(name: &str, entry: &str, pem: &str) -> String {
     format!(
         "apiVersion: v1
 kind: ConfigMap
 metadata:
   name: {name}
 data:
-  ca.crt: |
+  {entry}: |
 {}",
-        indented(certificate)
+        indented(pem)
     )
 }
 

@@ -2,6 +2,7 @@
 
 use crate::backend;
 use crate::peers::program::{PeerSettings, Program};
+use crate::peers::token::PeerToken;
 use crate::process::{MeasuredServer, Run};
 use crate::proxies::ProxySettings;
 use crate::scratch::Scratch;
@@ -42,6 +43,15 @@ impl Subject {
         }
     }
 
+    /// Whether it can verify JSON Web Tokens.
+    pub fn verifies_tokens(self) -> bool {
+        match self {
+            Subject::Pingora | Subject::Sockets => false,
+            Subject::Gatefold => true,
+            Subject::Other(program) => program.verifies_tokens(),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Subject::Pingora => "a bare proxy under Pingora's Service",
@@ -60,6 +70,8 @@ pub struct Scene {
     /// A folder for each server that isn't ours.
     other_folders: Scratch,
     backend: SocketAddr,
+    /// The token that every request must carry. `None` if none needs one.
+    token: Option<PeerToken>,
 }
 
 impl Scene {
@@ -74,6 +86,7 @@ impl Scene {
             folder: Scratch::new()?,
             other_folders: Scratch::new()?,
             backend: backend::start()?,
+            token: None,
         };
         let pair = scene.authority.issue(HOST);
         let listeners = "    - {name: http, protocol: HTTP, port: 80}
@@ -90,6 +103,23 @@ impl Scene {
         fs::write(folder.join("cert.pem"), &pair.certificate)?;
         fs::write(folder.join("key.pem"), &pair.key)?;
         Ok(scene)
+    }
+
+    /// Makes the servers that are started later require a token of each request.
+    ///
+    /// # Errors
+    /// If it can't be signed, or the folder can't be written.
+    pub fn require_token(&mut self) -> anyhow::Result<()> {
+        let token = PeerToken::new(self.other_folders.path())?;
+        let policy = self.folder.path().join("policy.yaml");
+        fs::write(policy, token.policy("one"))?;
+        self.token = Some(token);
+        Ok(())
+    }
+
+    /// The token that every request must carry. `None` if none needs one.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(|it| &*it.token)
     }
 
     /// Starts one of the servers.
@@ -146,6 +176,7 @@ impl Scene {
             backend: self.backend,
             host: HOST,
             folder: &folder,
+            token: self.token.as_ref(),
         };
         let mut command = run.command(&binary);
         program.run(&mut command, &program.configure(&settings)?);

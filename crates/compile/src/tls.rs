@@ -4,12 +4,13 @@
 //! resume their sessions after a reload.
 
 use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
-use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
+use gatefold_dataplane::client_validation::{ClientRequirements, ClientValidation};
 use gatefold_dataplane::tls::{CertificateSet, Sessions};
-use gatefold_graph::certificate::client_validation::ClientValidationNode;
+use gatefold_graph::certificate::client_validation::{ClientValidationNode, ValidationSource};
 use gatefold_graph::listener::ListenerNode;
-use gatefold_manifest::api::{FrontendValidationModeType, NamespacedName};
+use gatefold_manifest::api::NamespacedName;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tracing::error;
 
@@ -56,8 +57,8 @@ impl TlsCache {
         if settings.is_none() && clients.is_none() {
             return Some(Arc::new(CertificateSet::new(keys)));
         }
-        let scope = format!("{gateway}:{}", listener.port);
-        let clients = clients.as_ref().map(|it| self.validation(scope.into(), it));
+        let clients = clients.as_ref();
+        let clients = clients.map(|it| self.validation(scope(gateway, listener.port, it), it));
         let set = clients.transpose().and_then(|clients| {
             let sessions = match (settings, &clients) {
                 (Some(settings), _) => self.sessions(name, settings, clients.as_ref())?,
@@ -104,22 +105,40 @@ impl TlsCache {
         scope: Arc<str>,
         wanted: &ClientValidationNode,
     ) -> Result<Arc<ClientValidation>, rustls::Error> {
-        let mode = match wanted.mode {
-            FrontendValidationModeType::AllowValidOnly => ClientMode::ValidOnly,
-            FrontendValidationModeType::AllowInsecureFallback => ClientMode::InsecureFallback,
-        };
-        if let Some(same) = self
-            .validations
-            .get(&scope)
-            .filter(|before| before.mode == mode && before.authorities == wanted.authorities)
-        {
+        let requirements = &wanted.requirements;
+        let known = self.validations.get(&scope);
+        if let Some(same) = known.filter(|before| before.requirements == *requirements) {
             return Ok(same.clone());
         }
-        let authorities = wanted.authorities.clone();
-        let validation = Arc::new(ClientValidation::new(scope.clone(), mode, authorities)?);
+        let validation = ClientValidation::new(scope.clone(), requirements.clone())?;
+        let validation = Arc::new(validation);
         self.validations.insert(scope, validation.clone());
         Ok(validation)
     }
+}
+
+/// Returns the scope of a validation. Open connections outlive a change of authorities and of revocation lists, which are replaced
+/// as a matter of routine; with any other change they belong to another scope.
+fn scope(gateway: &NamespacedName, port: u16, validation: &ClientValidationNode) -> Arc<str> {
+    let ClientRequirements {
+        mode,
+        expiry,
+        digests,
+        names,
+        authorities: _,
+        revocation: _,
+    } = &validation.requirements;
+    let mut hasher = DefaultHasher::new();
+    (mode, expiry, digests).hash(&mut hasher);
+    for name in names {
+        name.to_string().hash(&mut hasher);
+    }
+    let lasting = hasher.finish();
+    match &validation.source {
+        ValidationSource::Gateway => format!("{gateway}:{port} {lasting:x}"),
+        ValidationSource::Policy(policy) => format!("{gateway}:{port} {policy} {lasting:x}"),
+    }
+    .into()
 }
 
 /// Returns the validation that the clients of a listener must have passed.

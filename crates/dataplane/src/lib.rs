@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod backend;
 pub mod backend_tls;
 mod bound_ports;
+pub mod client_certificate;
 pub mod client_traffic;
 pub mod client_validation;
 pub mod durations;
@@ -22,6 +23,7 @@ mod rule_id;
 mod shared_map;
 mod snapshot;
 mod socket;
+pub mod text_pattern;
 pub mod timeouts;
 pub mod tls;
 
@@ -50,8 +52,8 @@ pub struct Listener {
     pub name: String,
     /// The port in the manifest. The bound port differs if `--port-map` shifts it.
     pub port: u16,
-    /// The scope of the [`ClientMode::ValidOnly`](client_validation::ClientMode::ValidOnly) validation that clients
-    /// must have passed. `None` if no client certificate is required.
+    /// The scope of the [`ClientValidation`](client_validation::ClientValidation) that clients must have passed. `None` if there is none
+    /// that refuses clients.
     pub only_clients_of: Option<Arc<str>>,
     /// The index of the client certificate that the Gateway presents to backends; see
     /// [`BackendTlsByIdentity`](backend_tls::BackendTlsByIdentity).

@@ -27,7 +27,7 @@ pub enum PathError {
     /// A `..` segment has no segment left to remove.
     #[error("its `..` segments lead out of the root")]
     LeavesRoot,
-    /// It contains `%00`, which ends a string in some programs.
+    /// It contains `%00`, or the byte itself, which ends a string in some programs.
     #[error("it contains `%00`")]
     EncodedNul,
     /// It contains a `%` without two hexadecimal digits. Programs disagree on its meaning.
@@ -185,6 +185,7 @@ fn decoded(path: &str) -> Result<String, PathError> {
                 rest = tail;
             }
             Class::Foreign if byte == b'\\' => text.push('/'),
+            Class::Foreign if byte == 0 => return Err(PathError::EncodedNul),
             // Writing to a string can't fail.
             Class::Foreign => drop(write!(text, "%{byte:02X}")),
         }

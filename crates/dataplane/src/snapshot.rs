@@ -2,7 +2,6 @@
 
 use super::backend::BackendTarget;
 use super::client_traffic::tls_settings::TlsSettings;
-use super::client_validation::{ClientMode, ClientValidation};
 use super::{Action, HttpListeners, Port, Rule, RuleId, Snapshot, SocketKey};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -19,12 +18,12 @@ impl Snapshot {
         let _ = write!(hashed, "{self}");
         for (_, port) in self.sorted() {
             for (_, set) in port.tls().iter().flat_map(|sets| sets.sorted()) {
-                let clients = set.clients().into_iter();
-                let authorities = clients.flat_map(|clients| &clients.authorities);
                 let certificates = set.keys.iter().flat_map(|key| &key.cert);
-                certificates
-                    .chain(authorities)
-                    .for_each(|certificate| hashed.0.write(certificate));
+                certificates.for_each(|certificate| hashed.0.write(certificate));
+                if let Some(clients) = set.clients() {
+                    // Writing to a hasher can't fail.
+                    let _ = write!(hashed, "{:?}", clients.requirements);
+                }
             }
         }
         let listeners = self.sorted().into_values().filter_map(Port::http);
@@ -121,10 +120,7 @@ impl fmt::Display for Port {
                 write!(f, ", {settings}")?;
             }
             if let Some(clients) = set.clients() {
-                let ClientValidation {
-                    mode, authorities, ..
-                } = &**clients;
-                write!(f, ", clients {mode} by authorities {}", authorities.len())?;
+                write!(f, ", {}", clients.requirements)?;
             }
         }
         for (hostname, listener) in self.http().iter().flat_map(|listeners| listeners.sorted()) {
@@ -144,15 +140,6 @@ impl fmt::Display for Port {
             }
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for ClientMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ClientMode::ValidOnly => "must be valid",
-            ClientMode::InsecureFallback => "should be valid",
-        })
     }
 }
 

@@ -216,7 +216,7 @@ pub fn server_config(
     let versions = settings.versions.supported();
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
     let builder = match clients {
-        Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier()),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(resolver);

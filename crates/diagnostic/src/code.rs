@@ -251,6 +251,9 @@ codes! {
     /// A SecurityPolicy with `oidc` is in force at a listener without TLS. Browsers send its cookies only over TLS, or to
     /// `localhost`, so logins work only if a proxy in front of gatefold terminates TLS.
     LoginWithoutTls = "GF0576", Warning;
+    /// A list of revoked client certificates (`crl` of a ClientTrafficPolicy) has expired. It stays in force, and the clients whose
+    /// certificates it covers are refused until there is a new list.
+    RevocationListExpired = "GF0578", Warning;
     /// The Secret with the certificate, or the ConfigMap with the CA certificates, isn't in the folder.
     CertificateNotFound = "GF0601", Error;
     /// A reference to a certificate doesn't name a Secret, or a reference to CA certificates doesn't name a ConfigMap.

@@ -41,6 +41,7 @@ use policy::Ancestors;
 use policy::backend_tls_policy::{self, BackendTlsPolicies, BackendTlsPolicyNode};
 use policy::client_traffic_policy::ClientTrafficPolicies;
 use policy::jwks::{self, JwksSource, RemoteJwksNode};
+use policy::kept_credentials::CredentialsInForce;
 use policy::layered;
 use policy::layered_status::{self, LayeredPolicyNodes, StatusInputs};
 use policy::oidc_providers::{self, OidcProviderNode, OidcProviderSource};
@@ -98,6 +99,8 @@ pub struct Graph {
     basis: Basis,
     /// The certificates. The next graph keeps one if its object is the same, or has become invalid.
     certificates: LoadedCertificates,
+    /// The Secrets and ConfigMaps with credentials. The next graph keeps one whose content has become invalid.
+    credentials: CredentialsInForce,
     /// The EnvoyProxies that are in use. The next graph keeps the access logs of one that has a mistake.
     envoy_proxies: EnvoyProxyNodes,
 }
@@ -121,18 +124,19 @@ impl Graph {
         self.service_ports.contains_key(key)
     }
 
-    /// Whether a certificate of the previous graph stays in use because its Secret or ConfigMap has become invalid.
+    /// Whether a certificate or a credential of the previous graph stays in use because its Secret or ConfigMap has become invalid.
     pub fn keeps_last_good(&self) -> bool {
-        self.certificates.keep_last_good()
+        self.certificates.keep_last_good() || self.credentials.keep_last_good()
     }
 
-    /// Returns a graph without objects that has this graph's last good certificates and fetched keys. A graph that is built after
+    /// Returns a graph without objects that has this graph's last good certificates, credentials and fetched keys. A graph that is built after
     /// it reuses only these.
     pub fn only_last_good(&self) -> Graph {
         Graph {
             certificates: self.certificates.without_objects(),
             remote_jwks: self.remote_jwks.clone(),
             oidc_providers: self.oidc_providers.clone(),
+            credentials: self.credentials.clone(),
             envoy_proxies: self.envoy_proxies.clone(),
             ..Graph::default()
         }
@@ -176,7 +180,7 @@ pub fn build(resources: &Resources, environment: &Environment) -> Graph {
 }
 
 /// Builds the same graph as [`build`], but reuses nodes of the previous one: a route keeps its node if neither it nor anything
-/// that it depends on has changed. If a Secret or ConfigMap has become invalid, its last good certificates stay in use, and so do
+/// that it depends on has changed. If a Secret or ConfigMap has become invalid, its last good content stays in use, and so do
 /// the access logs of an EnvoyProxy.
 pub fn build_after(previous: &Graph, resources: &Resources, environment: &Environment) -> Graph {
     let mut build = Build {
@@ -194,12 +198,13 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     };
     let (unread_policies, mut protections) = unread_policy::read(&build);
     let client_traffic = layered::attach(&mut protections, &mut build);
-    let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections);
+    let client_traffic = ClientTrafficPolicies::new(client_traffic, &mut protections, &mut build);
     let attached = layered::attach(&mut protections, &mut build);
     build.security = SecurityPolicies::new(
         attached,
         client_traffic,
         (&previous.remote_jwks, &previous.oidc_providers),
+        &previous.credentials,
     );
     build.protections = Arc::new(protections);
     let gateway_classes = gateway::build_classes(&mut build);
@@ -237,6 +242,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let service_ports = ports.used(of_routes.chain(of_keys).chain(of_providers));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
+    let credentials = build.security.take_credentials();
     Graph {
         controller_names: gateway::controller_names(resources, environment),
         gateway_classes,
@@ -256,6 +262,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         service_ports,
         sharing: environment.sharing,
         basis,
+        credentials,
         certificates: build.certificates,
         envoy_proxies: build.envoy_proxies,
     }

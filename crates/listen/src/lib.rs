@@ -14,7 +14,7 @@ mod http2;
 mod http_stream;
 pub mod log_throttle;
 mod meters;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod shared;
 mod socket;
 pub mod sweep;

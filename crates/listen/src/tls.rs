@@ -4,13 +4,15 @@ use crate::connection::Connection;
 use crate::connection::stream::ClientStream;
 use crate::meters::CloseReason;
 use arc_swap::ArcSwap;
+use gatefold_dataplane::client_certificate::ClientCertificate;
 use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
 use gatefold_dataplane::tls::{Sessions, server_config};
 use gatefold_dataplane::{Snapshot, SocketKey};
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::Ssl;
 use pingora_core::protocols::tls::TlsStream;
-use pingora_core::{ErrorType, OrErr, Result};
+use pingora_core::{Error, ErrorType, OrErr, Result};
+use rustls::pki_types::UnixTime;
 use rustls::server::{Acceptor as HelloReader, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::io;
@@ -99,8 +101,20 @@ impl SocketTls {
         };
         let acceptor = Acceptor::from_server_config(own.config.clone());
         let stream = acceptor.tls_handshake(conn).await?;
-        if let Some(clients) = own.clients.as_ref().filter(|it| it.is_required()) {
-            connection.set_client_of(clients.scope.clone());
+        if let Some(clients) = &own.clients {
+            let chain = stream.get_ssl().and_then(|tls| tls.peer_cert_chain_der());
+            let chain = chain.unwrap_or_default();
+            if !clients.is_still_valid(chain, UnixTime::now()) {
+                let why = "the client's certificate has expired since its session began";
+                return Error::e_explain(ErrorType::TLSHandshakeFailure, why);
+            }
+            if clients.is_required() {
+                connection.set_client_of(clients.scope.clone());
+            }
+            let served = set.map(|set| &*set.keys).unwrap_or_default();
+            if let Some(certificate) = ClientCertificate::new(chain, served) {
+                connection.set_client_certificate(certificate);
+            }
         }
         Ok(stream)
     }

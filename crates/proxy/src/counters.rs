@@ -22,6 +22,8 @@ struct RequestCounters {
     connect_failures: Counter,
     retries: Counter,
     mirrored: [Counter; 7],
+    /// Requests that may be forged by another site, and others.
+    csrf_observed: [Counter; 2],
     /// By the reason of an answer of the proxy itself. Such an answer costs a lookup.
     answers: Family<AnswerReasonLabel, Counter>,
 }
@@ -39,6 +41,11 @@ struct AnswerReasonLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
 }
 
 /// The outcome of a copy of a request.
@@ -70,6 +77,9 @@ const OUTCOMES: [&str; 7] = [
     "no_endpoint",
 ];
 
+/// The second one would be denied if `csrf` were enforced.
+const CSRF_RESULTS: [&str; 2] = ["valid", "invalid"];
+
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Counters {
@@ -77,12 +87,15 @@ impl Counters {
     pub fn register(registry: &mut Registry) -> Self {
         let requests = Family::<ClassLabel, Counter<u64, Striped>>::default();
         let mirrored = Family::<OutcomeLabel, Counter>::default();
+        let csrf_observed = Family::<ResultLabel, Counter>::default();
         let inner = RequestCounters {
             requests: CLASSES.map(|class| requests.get_or_create_owned(&ClassLabel { class })),
             connect_failures: Counter::default(),
             retries: Counter::default(),
             mirrored: OUTCOMES
                 .map(|outcome| mirrored.get_or_create_owned(&OutcomeLabel { outcome })),
+            csrf_observed: CSRF_RESULTS
+                .map(|result| csrf_observed.get_or_create_owned(&ResultLabel { result })),
             answers: Family::default(),
         };
         for reason in AnswerReason::words() {
@@ -114,6 +127,11 @@ impl Counters {
             "gatefold_mirrored_requests",
             "Copies of requests (RequestMirror) by outcome",
             mirrored,
+        );
+        registry.register(
+            "gatefold_csrf_observed_requests",
+            "Requests that csrf has only observed, by result",
+            csrf_observed,
         );
         Counters {
             inner: Arc::new(inner),
@@ -157,6 +175,12 @@ impl Counters {
     pub(crate) fn mirrored_so_far(&self, outcome: Mirrored) -> u64 {
         let counter = self.inner.mirrored.get(outcome as usize);
         counter.map_or(0, Counter::get)
+    }
+
+    /// Counts a request that `csrf` has only observed.
+    pub(crate) fn csrf_observed(&self, is_forged: bool) {
+        let [valid, invalid] = &self.inner.csrf_observed;
+        if is_forged { invalid } else { valid }.inc();
     }
 
     pub(crate) fn retry(&self) {

@@ -32,6 +32,7 @@ use crate::warnings::{BackendProblem, Warnings};
 use arc_swap::{ArcSwap, Guard};
 use gatefold_dataplane::Snapshot;
 use gatefold_dataplane::access_log::AccessLog;
+use gatefold_dataplane::client_traffic::forwarded_client_cert::FORWARDED_CLIENT_CERT;
 use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_listen::ActiveRequest;
 use http::{HeaderName, Version};
@@ -151,6 +152,7 @@ impl Gatefold {
             listener,
             snapshot: &snapshot,
             normalization,
+            counters: &self.counters,
         };
         let first = FilterPosition::first(FilterOwner::Rule);
         let Some(at) = admission::advance(first, session, &request, context)? else {
@@ -164,6 +166,7 @@ impl Gatefold {
             listener,
             snapshot: Guard::into_inner(snapshot),
             normalization,
+            counters: self.counters.clone(),
         }))
     }
 
@@ -234,10 +237,13 @@ impl Gatefold {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        let traffic = context.client_traffic.as_ref().into_iter();
-        let set_by_policy = traffic.flat_map(|traffic| traffic.request_headers.names());
+        let traffic = context.client_traffic.as_deref();
+        let set_by_policy = traffic.iter().flat_map(|it| it.request_headers.names());
         for name in set_by_policy.chain(&context.set_by_auth) {
             fields::restore(name, session.req_header(), request)?;
+        }
+        if traffic.is_some_and(|it| it.forwarded_client_cert.added().is_some()) {
+            fields::restore(&FORWARDED_CLIENT_CERT, session.req_header(), request)?;
         }
         forwarded::add(session, request, context)?;
         if let Some(log) = &mut context.log {

@@ -267,6 +267,24 @@ fn client_without_a_proper_secret_closes() {
 }
 
 #[test]
+fn broken_edit_of_the_secret_keeps_the_last_good_one() {
+    let authority = Authority::new();
+    let provider = OpenIdProvider::start(&authority);
+    let folder = folder(&oidc(&provider, ""));
+    let daemon = start(&folder, &authority);
+    let mut browser = Browser::default();
+    browser.log_in(&daemon, &provider, HOST, "/");
+    folder.write("client.yaml", client_secret("short"));
+    let found = daemon.wait_for_diagnostic("GF0555");
+    let message = found["message"].as_str().expect("a message");
+    assert!(message.contains("5 bytes"), "{message}");
+    assert_eq!(browser.get(&daemon, HOST, "/").status, 200);
+    // Removing the entry withdraws it.
+    folder.replace("client.yaml", "client-secret", "other");
+    daemon.wait_for_status(HOST, "/", 500);
+}
+
+#[test]
 fn cookies_may_have_a_secret_of_their_own_and_the_id_may_be_in_a_secret() {
     let authority = Authority::new();
     let provider = OpenIdProvider::start(&authority);

@@ -1,7 +1,7 @@
 //! The closed loop: each client sends its next request when the previous one is answered, so the server is asked for as much as
 //! it can do.
 
-use super::client::{ClientTls, PeerConnection};
+use super::client::{PeerClients, PeerConnection};
 use crate::figures::quantile;
 use crate::process::MeasuredServer;
 use crate::support::load::ClientKind;
@@ -31,12 +31,12 @@ pub struct ClosedTurn {
 pub async fn turn(
     server: &Arc<MeasuredServer>,
     kind: ClientKind,
-    tls: &ClientTls,
+    settings: &PeerClients,
     length: Duration,
 ) -> anyhow::Result<ClosedTurn> {
     let mut connections = Vec::with_capacity(CLIENTS);
     for _ in 0..CLIENTS {
-        let mut connection = PeerConnection::open(kind, server, tls).await?;
+        let mut connection = PeerConnection::open(kind, server, settings).await?;
         // Excludes the additional cost of the first request of a connection.
         connection.ask().await?;
         connections.push(connection);
@@ -44,12 +44,12 @@ pub async fn turn(
     let before = server.processor_time()?;
     let began = Instant::now();
     let clients = connections.into_iter().map(|connection| {
-        let (server, tls) = (server.clone(), tls.clone());
+        let (server, settings) = (server.clone(), settings.clone());
         tokio::spawn(async move {
             let mut client = LoopClient {
                 kind,
                 server,
-                tls,
+                settings,
                 connection,
             };
             let mut times = Vec::new();
@@ -81,7 +81,7 @@ pub async fn turn(
 struct LoopClient {
     kind: ClientKind,
     server: Arc<MeasuredServer>,
-    tls: ClientTls,
+    settings: PeerClients,
     connection: PeerConnection,
 }
 
@@ -90,7 +90,7 @@ impl LoopClient {
     async fn ask(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
         if self.kind.is_fresh() {
-            self.connection = PeerConnection::open(self.kind, &self.server, &self.tls).await?;
+            self.connection = PeerConnection::open(self.kind, &self.server, &self.settings).await?;
         }
         self.connection.ask().await?;
         Ok(began.elapsed())

@@ -9,6 +9,7 @@ mod open_loop;
 mod options;
 pub mod program;
 mod report;
+pub mod token;
 
 pub use options::PeersOptions;
 
@@ -16,7 +17,7 @@ use crate::cores::Cores;
 use crate::process::{MeasuredServer, Run};
 use crate::subjects::{Scene, Subject};
 use crate::support::load::ClientKind;
-use client::ClientTls;
+use client::{ClientTls, PeerClients};
 use report::{MemoryUse, PeerRounds};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,15 +35,21 @@ struct Peer {
 pub fn measure(gatefold: PathBuf, options: &PeersOptions) -> anyhow::Result<()> {
     let cores = Cores::divide()?;
     report::introduction(options, cores.limit_this_process()?);
-    let scene = Scene::prepare(gatefold)?;
+    let mut scene = Scene::prepare(gatefold)?;
+    if options.token {
+        scene.require_token()?;
+    }
     let peers = start(&scene, options, cores.server)?;
     let idle = memory(&peers)?;
-    let tls = ClientTls::new(scene.authority())?;
+    let clients = PeerClients {
+        tls: ClientTls::new(scene.authority())?,
+        token: scene.token().map(Arc::from),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     for &kind in &options.clients {
-        let rounds = runtime.block_on(rounds(&peers, kind, &tls, options))?;
+        let rounds = runtime.block_on(rounds(&peers, kind, &clients, options))?;
         report::table(kind, &peers, &rounds);
     }
     report::memory(&peers, &idle, &memory(&peers)?);
@@ -79,14 +86,14 @@ fn memory(peers: &[Peer]) -> anyhow::Result<Vec<MemoryUse>> {
 async fn rounds(
     peers: &[Peer],
     kind: ClientKind,
-    tls: &ClientTls,
+    clients: &PeerClients,
     options: &PeersOptions,
 ) -> anyhow::Result<PeerRounds> {
     let mut rounds = PeerRounds::new(peers.len());
     for round in 0..options.rounds {
         for at in (0..peers.len()).map(|at| (at + round) % peers.len()) {
             let server = &peers[at].server;
-            let turn = closed_loop::turn(server, kind, tls, options.turn).await?;
+            let turn = closed_loop::turn(server, kind, clients, options.turn).await?;
             rounds.closed[at].push(turn);
         }
         // A planned start says little about a client that connects first.
@@ -95,7 +102,7 @@ async fn rounds(
         }
         for at in (0..peers.len()).map(|at| (at + round) % peers.len()) {
             let server = &peers[at].server;
-            let turn = open_loop::turn(server, kind, tls, options.rate, options.turn).await?;
+            let turn = open_loop::turn(server, kind, clients, options.rate, options.turn).await?;
             rounds.open[at].push(turn);
         }
     }

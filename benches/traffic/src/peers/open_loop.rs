@@ -1,7 +1,7 @@
 //! The open loop: requests are sent at planned times, whether or not earlier ones are answered. The time of a request runs from
 //! the planned time, so a server that stalls pays for all requests that it delays.
 
-use super::client::{ClientTls, PeerConnection};
+use super::client::{PeerClients, PeerConnection};
 use super::closed_loop::CLIENTS;
 use crate::figures::quantile;
 use crate::process::MeasuredServer;
@@ -33,13 +33,13 @@ struct Times {
 pub async fn turn(
     server: &MeasuredServer,
     kind: ClientKind,
-    tls: &ClientTls,
+    settings: &PeerClients,
     rate: u32,
     length: Duration,
 ) -> anyhow::Result<OpenTurn> {
     let (mut starts, mut clients) = (Vec::new(), Vec::with_capacity(CLIENTS));
     for _ in 0..CLIENTS {
-        let mut connection = PeerConnection::open(kind, server, tls).await?;
+        let mut connection = PeerConnection::open(kind, server, settings).await?;
         connection.ask().await?;
         let (start, planned) = unbounded_channel();
         starts.push(start);

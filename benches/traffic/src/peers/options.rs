@@ -18,6 +18,8 @@ pub struct PeersOptions {
     /// The servers. The others are compared with the first one.
     pub subjects: Vec<Subject>,
     pub clients: Vec<ClientKind>,
+    /// Whether requests carry a JSON Web Token, which the servers verify.
+    pub token: bool,
 }
 
 /// All servers, in the order of the tables.
@@ -41,10 +43,11 @@ const CLIENTS: [(&str, ClientKind); 5] = [
 
 impl PeersOptions {
     pub const USAGE: &str =
-        "peers [--rounds N] [--seconds S] [--rate N] [--only SERVER,...] [--clients KIND,...]
+        "peers [--rounds N] [--seconds S] [--rate N] [--only SERVER,...] [--clients KIND,...] [--token yes]
     SERVER: nginx, haproxy, envoy, caddy, pingora, gatefold
     KIND:   http1, tls, http2, tls-http2, handshake
-    --seconds is the length of a turn, --rate that of the open loop (0: none)";
+    --seconds is the length of a turn, --rate that of the open loop (0: none)
+    --token yes: requests carry a JSON Web Token (RS256). Servers that can't verify it, and clients of HTTP/2, are left out";
 
     /// Parses the arguments.
     ///
@@ -57,6 +60,7 @@ impl PeersOptions {
             rate: 2_000,
             subjects: SUBJECTS.to_vec(),
             clients: CLIENTS.map(|(_, kind)| kind).to_vec(),
+            token: false,
         };
         for pair in arguments.chunks(2) {
             let &[name, value] = pair else {
@@ -71,8 +75,13 @@ impl PeersOptions {
                 }
                 "--only" => options.subjects = each(value, subject)?,
                 "--clients" => options.clients = each(value, client)?,
+                "--token" if value == "yes" => options.token = true,
                 _ => bail!("there is no option {name}. Usage: {}", Self::USAGE),
             }
+        }
+        if options.token {
+            options.subjects.retain(|it| it.verifies_tokens());
+            options.clients.retain(|it| !it.is_http2());
         }
         Ok(options)
     }
@@ -108,11 +117,20 @@ mod tests {
     }
 
     #[test]
+    fn only_servers_that_verify_tokens_get_them() {
+        let options = PeersOptions::parse(&["--token", "yes"]).expect("options");
+        let programs = [Program::Haproxy, Program::Envoy].map(Subject::Other);
+        assert_eq!(options.subjects[..2], programs);
+        assert_eq!(options.subjects[2..], [Subject::Gatefold]);
+    }
+
+    #[test]
     fn unknown_words_are_refused() {
         for arguments in [
             ["--only", "apache"],
             ["--clients", "http3"],
             ["--round", "1"],
+            ["--token", "no"],
         ] {
             assert!(PeersOptions::parse(&arguments).is_err(), "{arguments:?}");
         }

@@ -4,6 +4,7 @@
 //! the backend, set `X-Forwarded-For`, `-Proto` and `-Host` and `X-Request-Id`, log no requests, and serve the same certificate
 //! with TLS 1.3.
 
+use super::token::{ISSUER, PeerToken};
 use std::env;
 use std::fs;
 use std::io;
@@ -31,6 +32,8 @@ pub struct PeerSettings<'a> {
     pub host: &'a str,
     /// The folder with `cert.pem`, `key.pem` and `pair.pem` (both), where the server may write as well.
     pub folder: &'a Path,
+    /// The token that every request must carry. `None` if none needs one.
+    pub token: Option<&'a PeerToken>,
 }
 
 impl Program {
@@ -89,6 +92,26 @@ impl Program {
         version.map(str::to_owned)
     }
 
+    /// Whether it can verify JSON Web Tokens, as Debian and Python packages have it.
+    pub fn verifies_tokens(self) -> bool {
+        match self {
+            Program::Haproxy | Program::Envoy => true,
+            Program::Nginx | Program::Caddy => false,
+        }
+    }
+
+    /// Returns the part of the configuration that requires a token.
+    fn token_rules(self, token: &PeerToken) -> String {
+        match self {
+            Program::Haproxy => include_str!("config/haproxy-token.cfg").to_owned(),
+            Program::Envoy => {
+                let rules = include_str!("config/envoy-token.yaml");
+                rules.replace("@JWKS@", &token.jwks)
+            }
+            Program::Nginx | Program::Caddy => String::new(),
+        }
+    }
+
     /// Writes the configuration into the folder of the settings. Returns the file.
     ///
     /// # Errors
@@ -108,6 +131,13 @@ impl Program {
             ("@BACKEND_ADDRESS@", settings.backend.ip().to_string()),
             ("@BACKEND_PORT@", settings.backend.port().to_string()),
             ("@HOST@", settings.host.to_owned()),
+            (
+                "# @TOKEN@\n",
+                settings
+                    .token
+                    .map_or_else(String::new, |token| self.token_rules(token)),
+            ),
+            ("@ISSUER@", ISSUER.to_owned()),
             ("@FOLDER@", settings.folder.display().to_string()),
         ];
         let text = values
@@ -115,6 +145,9 @@ impl Program {
             .fold(template.to_owned(), |text, (word, value)| {
                 text.replace(word, value)
             });
+        if let Some(token) = settings.token {
+            fs::write(settings.folder.join("issuer.pem"), &token.public_key)?;
+        }
         let path = settings.folder.join(name);
         fs::write(&path, text)?;
         Ok(path)
@@ -172,7 +205,10 @@ mod tests {
     #[test]
     fn installed_servers_accept_their_configuration() {
         let pair = Authority::new().issue("www.example.com");
-        for program in Program::ALL {
+        let keys = Scratch::new().expect("a folder");
+        let token = PeerToken::new(keys.path()).expect("openssl");
+        let all = Program::ALL.into_iter();
+        for (program, token) in all.flat_map(|it| [(it, None), (it, Some(&token))]) {
             let Some(binary) = program.find() else {
                 eprintln!("{} is not installed", program.name());
                 continue;
@@ -192,6 +228,7 @@ mod tests {
                 backend: SocketAddr::from(([127, 0, 0, 1], 3000)),
                 host: "www.example.com",
                 folder: folder.path(),
+                token,
             };
             let configuration = program.configure(&settings).expect("a configuration");
             let mut command = Run::Plain.command(&binary);

@@ -121,6 +121,14 @@ impl LogFormat {
         })
     }
 
+    /// Returns the names of the variables of gatefold's environment that a line contains.
+    pub fn environment(&self) -> impl Iterator<Item = &str> {
+        self.operators().filter_map(|operator| match operator {
+            Operator::Environment(variable) => Some(&*variable.name),
+            _ => None,
+        })
+    }
+
     /// Whether a line may contain trailers of the response.
     pub fn uses_trailers(&self) -> bool {
         self.operators()

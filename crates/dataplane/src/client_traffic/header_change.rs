@@ -1,8 +1,8 @@
 //! Changes to headers, as Envoy Gateway extends the Gateway API's.
 
 use crate::filter::header_modifier::{HeaderAction, HeaderModifier, Headers, refusal};
+use crate::text_pattern::TextPattern;
 use http::header::{HeaderName, HeaderValue};
-use regex::Regex;
 use std::fmt;
 
 /// Changes to the headers of a message, in this order.
@@ -12,21 +12,8 @@ pub struct HeaderChange {
     pub modifier: HeaderModifier,
     /// Headers to add if they are absent, after those that are overwritten and appended.
     pub add_if_absent: Vec<(HeaderName, HeaderValue)>,
-    /// Headers to remove by their names, except for those that can't be removed by name either, such as `Content-Length`.
-    pub remove_matching: Vec<NamePattern>,
-}
-
-/// A pattern for the names of headers, which are in lower case.
-#[derive(Clone, Debug)]
-pub enum NamePattern {
-    /// A whole name.
-    Exact(String),
-    /// The beginning of a name.
-    Prefix(String),
-    /// The end of a name.
-    Suffix(String),
-    /// An expression that matches a whole name.
-    Expression(Regex),
+    /// Headers to remove by their names, which are in lower case, except for those that can't be removed by name either, such as `Content-Length`.
+    pub remove_matching: Vec<TextPattern>,
 }
 
 impl HeaderChange {
@@ -43,7 +30,8 @@ impl HeaderChange {
         }
         let is_match = |name: &&HeaderName| {
             let mut patterns = self.remove_matching.iter();
-            patterns.any(|it| it.matches(name)) && refusal(name, HeaderAction::Remove).is_none()
+            patterns.any(|it| it.matches(name.as_str()))
+                && refusal(name, HeaderAction::Remove).is_none()
         };
         let names: Vec<HeaderName> = headers.fields().keys().filter(is_match).cloned().collect();
         names.iter().for_each(|name| headers.remove(name));
@@ -64,36 +52,6 @@ impl HeaderChange {
     }
 }
 
-impl NamePattern {
-    /// Whether a name matches.
-    pub fn matches(&self, name: &HeaderName) -> bool {
-        let name = name.as_str();
-        match self {
-            NamePattern::Exact(text) => name == text,
-            NamePattern::Prefix(text) => name.starts_with(text),
-            NamePattern::Suffix(text) => name.ends_with(text),
-            NamePattern::Expression(expression) => expression.is_match(name),
-        }
-    }
-}
-
-impl PartialEq for NamePattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.to_string() == other.to_string()
-    }
-}
-
-impl fmt::Display for NamePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NamePattern::Exact(text) => f.write_str(text),
-            NamePattern::Prefix(text) => write!(f, "{text}*"),
-            NamePattern::Suffix(text) => write!(f, "*{text}"),
-            NamePattern::Expression(expression) => write!(f, "/{expression}/"),
-        }
-    }
-}
-
 /// Each action in brackets. Empty if there are none.
 impl fmt::Display for HeaderChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,6 +68,7 @@ impl fmt::Display for HeaderChange {
 mod tests {
     use super::*;
     use http::HeaderMap;
+    use regex::Regex;
 
     #[test]
     fn adds_only_what_is_absent_and_removes_what_matches() {
@@ -128,10 +87,10 @@ mod tests {
             },
             add_if_absent: vec![header("x-a"), header("x-set"), header("x-new")],
             remove_matching: vec![
-                NamePattern::Prefix("x-debug".to_owned()),
-                NamePattern::Suffix("-internal".to_owned()),
-                NamePattern::Expression(Regex::new("^(?:x-[bc])$").expect("an expression")),
-                NamePattern::Exact("x-absent".to_owned()),
+                TextPattern::Prefix("x-debug".to_owned()),
+                TextPattern::Suffix("-internal".to_owned()),
+                TextPattern::Expression(Regex::new("^(?:x-[bc])$").expect("an expression")),
+                TextPattern::Exact("x-absent".to_owned()),
             ],
         };
         change.apply(&mut headers);
@@ -152,7 +111,7 @@ mod tests {
             headers.insert(name, HeaderValue::from_static("old"));
         }
         let change = HeaderChange {
-            remove_matching: vec![NamePattern::Prefix(String::new())],
+            remove_matching: vec![TextPattern::Prefix(String::new())],
             ..HeaderChange::default()
         };
         change.apply(&mut headers);

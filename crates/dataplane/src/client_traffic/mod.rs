@@ -4,12 +4,14 @@
 //! A listener without such a policy has none of this, and its requests don't pay for it.
 
 pub mod client_address;
+pub mod forwarded_client_cert;
 pub mod header_change;
 pub mod socket_settings;
 pub mod tls_settings;
 
 use crate::path_normalization::PathRules;
 use client_address::AddressSource;
+use forwarded_client_cert::ForwardedClientCert;
 use header_change::HeaderChange;
 use std::fmt;
 use std::time::Duration;
@@ -25,6 +27,8 @@ pub struct ClientTraffic {
     pub underscores: Underscores,
     /// What happens to `X-Request-Id`.
     pub request_id: RequestIdRule,
+    /// What happens to `X-Forwarded-Client-Cert`.
+    pub forwarded_client_cert: ForwardedClientCert,
     /// How paths are normalised. `None` if `--path-normalization` decides.
     pub path: Option<PathRules>,
     /// The path that is answered 200 instead of being routed.
@@ -98,6 +102,13 @@ impl fmt::Display for ClientTraffic {
             RequestIdRule::Make => ", X-Request-Id made",
             RequestIdRule::Remove => ", X-Request-Id removed",
         })?;
+        if self.forwarded_client_cert != ForwardedClientCert::Sanitize {
+            write!(
+                f,
+                ", X-Forwarded-Client-Cert {}",
+                self.forwarded_client_cert
+            )?;
+        }
         if let Some(path) = &self.path {
             write!(f, ", {path}")?;
         }

@@ -24,6 +24,7 @@ use request_redirect::RequestRedirect;
 use security::api_key::ApiKeyFilter;
 use security::authorization::AuthorizationFilter;
 use security::basic_auth::BasicAuthFilter;
+use security::csrf::CsrfFilter;
 use security::jwt::JwtFilter;
 use security::oidc::OidcFilter;
 use std::fmt;
@@ -35,6 +36,8 @@ use url_rewrite::UrlRewrite;
 pub enum Filter {
     /// Answers preflight requests and adds CORS headers to responses. Only rules have it.
     Cors(Arc<Cors>),
+    /// Requires that requests which change something come from the site itself. Only rules have it.
+    Csrf(Arc<CsrfFilter>),
     /// Requires that an authorization server allows the request. Only rules have it.
     ExternalAuth(Box<ExternalAuth>),
     /// Requires the key of a client. Only rules have it.
@@ -65,6 +68,7 @@ pub enum Filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum FilterOrder {
     Cors,
+    Csrf,
     ExternalAuth,
     ApiKey,
     BasicAuth,
@@ -82,6 +86,7 @@ impl Filter {
     fn order(&self) -> FilterOrder {
         match self {
             Filter::Cors(_) => FilterOrder::Cors,
+            Filter::Csrf(_) => FilterOrder::Csrf,
             Filter::ExternalAuth(_) => FilterOrder::ExternalAuth,
             Filter::ApiKey(_) => FilterOrder::ApiKey,
             Filter::BasicAuth(_) => FilterOrder::BasicAuth,
@@ -133,7 +138,8 @@ impl Filters {
     pub fn cors(&self) -> Option<&Cors> {
         self.iter().find_map(|filter| match filter {
             Filter::Cors(cors) => Some(&**cors),
-            Filter::ExternalAuth(_)
+            Filter::Csrf(_)
+            | Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
             | Filter::Oidc(_)
@@ -152,6 +158,7 @@ impl Filters {
         self.iter().filter_map(|filter| match filter {
             Filter::RequestMirror(mirror) => Some(mirror),
             Filter::Cors(_)
+            | Filter::Csrf(_)
             | Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
@@ -171,6 +178,7 @@ impl fmt::Display for Filters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|filter| match filter {
             Filter::Cors(cors) => cors.fmt(f),
+            Filter::Csrf(filter) => filter.fmt(f),
             Filter::ExternalAuth(filter) => filter.fmt(f),
             Filter::ApiKey(filter) => filter.fmt(f),
             Filter::BasicAuth(filter) => filter.fmt(f),

@@ -55,6 +55,22 @@ impl Share {
     }
 }
 
+/// `1 of 4`, or `all`.
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Share {
+            numerator,
+            denominator,
+            ..
+        } = self;
+        if numerator < denominator {
+            write!(f, "{numerator} of {denominator}")
+        } else {
+            f.write_str("all")
+        }
+    }
+}
+
 impl fmt::Display for RequestMirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Share {
@@ -64,7 +80,7 @@ impl fmt::Display for RequestMirror {
         } = self.share;
         write!(f, " mirror [")?;
         if numerator < denominator {
-            write!(f, "{numerator} of {denominator} ")?;
+            write!(f, "{} ", self.share)?;
         }
         write!(f, "to {} {}]", self.name, self.target)
     }

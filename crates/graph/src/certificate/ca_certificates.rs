@@ -1,19 +1,18 @@
-//! Reads a bundle of CA certificates from a ConfigMap.
+//! Reads a bundle of CA certificates from a ConfigMap or a Secret.
 //!
-//! In: a ConfigMap. Out: its certificates, each of which rustls accepts as a trust anchor, or a [`CaCertificatesProblem`].
+//! In: the text of its entry. Out: its certificates, each of which rustls accepts as a trust anchor, or a [`CaCertificatesProblem`].
 
 use super::key_kind;
 use super::pem::{self, PemProblem};
-use gatefold_manifest::api::ConfigMap;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The entry of the ConfigMap that contains the certificates (PEM), by the API's name.
-const CA_ENTRY: &str = "ca.crt";
+/// The entry that contains the certificates (PEM), by the API's name.
+pub(super) const CA_ENTRY: &str = "ca.crt";
 
-/// Why a ConfigMap can't be used as a bundle of CA certificates.
+/// Why an object can't be used as a bundle of CA certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum CaCertificatesProblem {
     /// The entry is missing.
@@ -33,7 +32,7 @@ pub(super) enum CaCertificatesProblem {
 }
 
 impl CaCertificatesProblem {
-    /// The entry of the ConfigMap that contains the problem. `None` if it is missing.
+    /// The entry that contains the problem. `None` if it is missing.
     pub(super) fn entry(&self) -> Option<&'static str> {
         match self {
             CaCertificatesProblem::MissingEntry => None,
@@ -58,11 +57,10 @@ impl CaCertificatesProblem {
 /// # Errors
 /// Returns the first problem. One bad certificate makes the whole bundle unusable, because the author's intent is unknown.
 pub(super) fn load(
-    config_map: &ConfigMap,
+    text: Option<&[u8]>,
 ) -> Result<Vec<CertificateDer<'static>>, CaCertificatesProblem> {
-    let entry = config_map.spec.data.get(CA_ENTRY);
-    let text = entry.ok_or(CaCertificatesProblem::MissingEntry)?;
-    let authorities = pem::certificates(text.as_bytes()).map_err(CaCertificatesProblem::NotPem)?;
+    let text = text.ok_or(CaCertificatesProblem::MissingEntry)?;
+    let authorities = pem::certificates(text).map_err(CaCertificatesProblem::NotPem)?;
     let mut anchors = RootCertStore::empty();
     for (index, authority) in authorities.iter().enumerate() {
         anchors

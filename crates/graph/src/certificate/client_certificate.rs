@@ -1,11 +1,11 @@
 //! The client certificate that a Gateway shows to backends in TLS (API: `GatewayBackendTLS.clientCertificateRef`).
 
-use super::{Certificate, CertificateReference};
+use super::{Certificate, CertificateReference, KeyPair};
 use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::reference::{ReferenceField, ReferenceScope};
 use gatefold_diagnostic::{Code, Pointer};
-use gatefold_manifest::api::{Gateway, SecretFields};
+use gatefold_manifest::api::Gateway;
 use std::sync::Arc;
 
 const CLIENT_CERTIFICATE_REF: ReferenceField = ReferenceField {
@@ -38,5 +38,5 @@ pub(crate) fn resolve(
         reference: reference.into(),
         pointer: tls.key("backend").key("clientCertificateRef"),
     };
-    reference.load::<SecretFields>(problems, build)
+    reference.load::<KeyPair>(problems, build)
 }

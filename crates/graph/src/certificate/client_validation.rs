@@ -1,14 +1,15 @@
-//! The validation of client certificates by HTTPS listeners of a Gateway (API: `GatewayTLSConfig.frontend`).
+//! The validation of client certificates by HTTPS listeners of a Gateway (API: `GatewayTLSConfig.frontend`). That of a
+//! ClientTrafficPolicy replaces it.
 
 use super::{CertificateReference, authorities};
 use crate::Build;
 use crate::condition::{Condition, ConditionType, Problem, Reason};
 use crate::reference::{ReferenceField, ReferenceScope};
+use gatefold_dataplane::client_validation::{ClientMode, ClientRequirements};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
-    FrontendTLSConfig, FrontendTLSValidation, FrontendValidationModeType, Gateway,
+    FrontendTLSConfig, FrontendTLSValidation, FrontendValidationModeType, Gateway, NamespacedName,
 };
-use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,10 +27,19 @@ const CA_CERTIFICATE_REFS: ReferenceField = ReferenceField {
 /// How client certificates are validated.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClientValidationNode {
-    /// The trusted authorities; never empty.
-    pub authorities: Vec<CertificateDer<'static>>,
-    /// The treatment of a client without a valid certificate.
-    pub mode: FrontendValidationModeType,
+    /// The object that says so.
+    pub source: ValidationSource,
+    /// What is required of clients. A handshake can be made with it.
+    pub requirements: ClientRequirements,
+}
+
+/// The object that says how client certificates are validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValidationSource {
+    /// The Gateway of the listener.
+    Gateway,
+    /// A ClientTrafficPolicy.
+    Policy(NamespacedName),
 }
 
 /// A validation with its references resolved.
@@ -45,7 +55,7 @@ impl ResolvedValidation {
     /// Whether clients without a valid certificate are refused.
     pub fn refuses_clients(&self) -> bool {
         let validation = self.validation.as_ref();
-        validation.is_none_or(|it| it.mode == FrontendValidationModeType::AllowValidOnly)
+        validation.is_none_or(|it| it.requirements.refuse_clients())
     }
 }
 
@@ -125,12 +135,23 @@ fn resolve(
     let authorities = authorities(references, &mut problems, build);
     let validation = (!authorities.is_empty()).then(|| {
         Arc::new(ClientValidationNode {
-            authorities,
-            mode: validation.mode,
+            source: ValidationSource::Gateway,
+            requirements: ClientRequirements {
+                mode: mode(validation.mode),
+                authorities,
+                ..ClientRequirements::default()
+            },
         })
     });
     ResolvedValidation {
         validation,
         problems,
+    }
+}
+
+fn mode(mode: FrontendValidationModeType) -> ClientMode {
+    match mode {
+        FrontendValidationModeType::AllowValidOnly => ClientMode::RequireAndVerify,
+        FrontendValidationModeType::AllowInsecureFallback => ClientMode::Request,
     }
 }

@@ -4,11 +4,14 @@
 //! Nothing is kept for an object that was removed, isn't referenced, or may not be referenced, so that a certificate can be withdrawn
 //! (docs/decisions/last-good-certificates.md).
 
-use super::ca_certificates;
+use super::loaded::{LoadedCertificates, LoadedObjects};
 use super::tls_secret::{self, Certificate};
+use super::{EntryFields, ca_certificates};
 use crate::Build;
-use gatefold_manifest::api::{ConfigMap, Secret};
+use crate::policy::credentials;
+use gatefold_manifest::api::{ConfigMap, ConfigMapFields, Object, Secret, SecretFields};
 use rustls_pki_types::CertificateDer;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The CA certificates of a bundle.
@@ -66,9 +69,55 @@ impl<T> LoadedCertificate<T> {
         }
     }
 
+    /// Returns the current content, of which nothing is kept.
+    pub(super) fn without_last_good(current: Result<T, Unusable>) -> Self {
+        LoadedCertificate::choose(current, None, |_| String::new())
+    }
+
     /// Whether the last good content is in force.
     pub(super) fn keeps_last_good(&self) -> bool {
         self.problem.is_some() && self.in_force.is_some()
+    }
+}
+
+/// The fields of a kind whose objects may contain CA certificates.
+pub(super) trait AuthorityFields: EntryFields {
+    /// Returns an entry. `None` if there is none.
+    fn entry<'o>(object: &'o Object<Self>, name: &str) -> Option<Cow<'o, [u8]>>;
+
+    /// What was loaded from objects of the kind.
+    fn loaded(all: &LoadedCertificates) -> &LoadedObjects<Object<Self>, CaBundle>;
+
+    /// The same, to add to it.
+    fn loaded_mut(all: &mut LoadedCertificates) -> &mut LoadedObjects<Object<Self>, CaBundle>;
+}
+
+impl AuthorityFields for ConfigMapFields {
+    fn entry<'o>(config_map: &'o ConfigMap, name: &str) -> Option<Cow<'o, [u8]>> {
+        let text = config_map.spec.data.get(name)?;
+        Some(text.as_bytes().into())
+    }
+
+    fn loaded(all: &LoadedCertificates) -> &LoadedObjects<ConfigMap, CaBundle> {
+        &all.authorities
+    }
+
+    fn loaded_mut(all: &mut LoadedCertificates) -> &mut LoadedObjects<ConfigMap, CaBundle> {
+        &mut all.authorities
+    }
+}
+
+impl AuthorityFields for SecretFields {
+    fn entry<'o>(secret: &'o Secret, name: &str) -> Option<Cow<'o, [u8]>> {
+        credentials::entry(secret, name).map(Cow::Owned)
+    }
+
+    fn loaded(all: &LoadedCertificates) -> &LoadedObjects<Secret, CaBundle> {
+        &all.secret_authorities
+    }
+
+    fn loaded_mut(all: &mut LoadedCertificates) -> &mut LoadedObjects<Secret, CaBundle> {
+        &mut all.secret_authorities
     }
 }
 
@@ -85,15 +134,16 @@ impl Build<'_> {
         })
     }
 
-    /// Loads the CA certificates of a ConfigMap. One that was emptied has none, not even last good ones.
-    pub(super) fn load_authorities(
+    /// Loads the CA certificates of an object. One that was emptied has none, not even last good ones.
+    pub(super) fn load_authorities<F: AuthorityFields>(
         &mut self,
-        config_map: &Arc<ConfigMap>,
+        object: &Arc<Object<F>>,
     ) -> LoadedCertificate<CaBundle> {
-        let before = &self.certificates_before.authorities;
-        let authorities = &mut self.certificates.authorities;
-        authorities.load(before, config_map.key(), config_map, |last_good| {
-            parse_authorities(config_map, last_good)
+        let before = F::loaded(self.certificates_before);
+        let authorities = F::loaded_mut(&mut self.certificates);
+        authorities.load(before, object.key(), object, |last_good| {
+            let text = F::entry(object, ca_certificates::CA_ENTRY);
+            parse_authorities(text.as_deref(), last_good)
         })
     }
 }
@@ -116,10 +166,10 @@ fn parse_pair(
 }
 
 fn parse_authorities(
-    config_map: &ConfigMap,
+    text: Option<&[u8]>,
     mut last_good: Option<CaBundle>,
 ) -> LoadedCertificate<CaBundle> {
-    let current = ca_certificates::load(config_map).map(Arc::from);
+    let current = ca_certificates::load(text).map(Arc::from);
     let current = current.map_err(|problem| {
         last_good = last_good.take().filter(|_| !problem.is_withdrawal());
         Unusable {

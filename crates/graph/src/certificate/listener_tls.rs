@@ -1,6 +1,6 @@
 //! The certificates of an HTTPS listener (API: `ListenerTLSConfig.certificateRefs`).
 
-use super::CertificateReference;
+use super::{CertificateReference, KeyPair};
 use crate::condition::{Problem, Reason};
 use crate::gateway::GatewayNodes;
 use crate::listener::{ListenerAt, ListenerId};
@@ -77,7 +77,7 @@ pub(crate) fn certificates(
             let stand_in = stand_in(&missing, finding, sockets, build);
             certificates.add(missing, stand_in, problems);
         } else {
-            let loaded = reference.load::<SecretFields>(problems, build);
+            let loaded = reference.load::<KeyPair>(problems, build);
             let certificate = loaded.map(|it| it.certified_key.clone());
             certificates.served.extend(certificate);
         }

@@ -17,12 +17,16 @@ pub(crate) struct LoadedCertificates {
     pub(super) pairs: LoadedObjects<Secret, Arc<Certificate>>,
     /// By ConfigMap.
     pub(super) authorities: LoadedObjects<ConfigMap, CaBundle>,
+    /// By Secret.
+    pub(super) secret_authorities: LoadedObjects<Secret, CaBundle>,
 }
 
 impl LoadedCertificates {
     /// Whether the content in force of an object differs from its current one.
     pub(crate) fn keep_last_good(&self) -> bool {
-        self.pairs.keep_last_good() || self.authorities.keep_last_good()
+        self.pairs.keep_last_good()
+            || self.authorities.keep_last_good()
+            || self.secret_authorities.keep_last_good()
     }
 
     /// Returns the content in force without the objects, so that the next graph parses all of them.
@@ -30,6 +34,7 @@ impl LoadedCertificates {
         LoadedCertificates {
             pairs: self.pairs.without_objects(),
             authorities: self.authorities.without_objects(),
+            secret_authorities: self.secret_authorities.without_objects(),
         }
     }
 }

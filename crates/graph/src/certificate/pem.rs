@@ -1,10 +1,10 @@
 //! Reads PEM, and explains why a text can't be read.
 //!
-//! In: the bytes of an entry of a Secret or ConfigMap. Out: certificates or a private key, or a [`PemProblem`], whose
+//! In: the bytes of an entry of a Secret or ConfigMap. Out: certificates, lists of revoked ones or a private key, or a [`PemProblem`], whose
 //! message continues a sentence that begins with the entry's name. A message never quotes the text: it may be a key.
 
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use thiserror::Error;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -14,6 +14,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The first characters of `-----BEGIN ` in base64.
 const BEGIN_IN_BASE64: &[u8] = b"LS0tLS1CRUdJTi";
 const CERTIFICATE: &str = "CERTIFICATE";
+const REVOCATION_LIST: &str = "X509 CRL";
 /// The labels of private keys that can be used, if they aren't encrypted.
 const PRIVATE_KEYS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
 /// The labels that a message may name.
@@ -30,7 +31,7 @@ const LABELS: [&str; 14] = [
     "NEW CERTIFICATE REQUEST",
     "TRUSTED CERTIFICATE",
     "X509 CERTIFICATE",
-    "X509 CRL",
+    REVOCATION_LIST,
     "PKCS7",
 ];
 
@@ -80,6 +81,9 @@ pub(super) enum PemProblem {
     /// No block is a certificate. The label of the first block that a message may name.
     #[error("has no `BEGIN CERTIFICATE` block{}", instead(.0))]
     NoCertificate(Option<&'static str>),
+    /// No block is a list of revoked certificates. The label of the first block that a message may name.
+    #[error("has no `BEGIN X509 CRL` block{}", instead(.0))]
+    NoRevocationList(Option<&'static str>),
     /// The private key is encrypted, so reading it needs a password.
     #[error("contains an encrypted key; decrypt it first (`openssl pkey -in KEY -out PLAIN`)")]
     EncryptedKey,
@@ -159,6 +163,26 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
         return Err(PemProblem::NoCertificate(first_label(&blocks)));
     }
     Ok(certificates)
+}
+
+/// Reads all lists of revoked certificates of a text; at least one.
+///
+/// # Errors
+/// Returns the problem even if a part of the text can be read.
+pub(super) fn revocation_lists(
+    text: &[u8],
+) -> Result<Vec<CertificateRevocationListDer<'static>>, PemProblem> {
+    let blocks = blocks(text)?;
+    let lists = blocks.iter().filter(|block| block.is(REVOCATION_LIST));
+    let lists = lists.map(|block| {
+        CertificateRevocationListDer::from_pem_slice(block.text)
+            .map_err(|_| PemProblem::NotBase64(block.line))
+    });
+    let lists = lists.collect::<Result<Vec<_>, _>>()?;
+    if lists.is_empty() {
+        return Err(PemProblem::NoRevocationList(first_label(&blocks)));
+    }
+    Ok(lists)
 }
 
 /// Reads the first private key of a text.

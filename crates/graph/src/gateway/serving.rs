@@ -49,6 +49,9 @@ impl GatewayNode {
             let settings = policies.of_listener(key, listener);
             listener.client_traffic = settings.and_then(|it| it.requests.clone());
             listener.tls_settings = settings.and_then(|it| it.tls.clone());
+            if let Some(clients) = settings.and_then(|it| it.clients.as_ref()) {
+                listener.validate_clients(clients);
+            }
         }
     }
 

@@ -86,6 +86,18 @@ impl ListenerNode {
         self.owner.listeners().get(self.index)
     }
 
+    /// Validates clients as a policy says, instead of as the Gateway says (Envoy Gateway: `buildListenerTLSParameters`). Only
+    /// HTTPS listeners have clients with certificates.
+    pub(crate) fn validate_clients(&mut self, clients: &Arc<ClientValidationNode>) {
+        match self.protocol {
+            Some(Protocol::Https) => {
+                self.client_validation = Some(clients.clone());
+                self.may_reject_requests |= clients.requirements.refuse_clients();
+            }
+            Some(Protocol::Http) | None => {}
+        }
+    }
+
     /// Whether it refers to Secrets that aren't in the folder and may have stand-ins.
     pub fn may_serve_stand_ins(&self) -> bool {
         !self.missing_secrets.is_empty()

@@ -133,13 +133,29 @@ impl AccessLogBuilder<'_> {
                 }
             }
         };
-        match parsed {
-            Ok(format) => Some(Arc::new(format)),
+        let format = match parsed {
+            Ok(format) => format,
             Err(error) => {
                 self.report_format(&error, at);
-                None
+                return None;
             }
+        };
+        if let Some(name) = format.environment().next() {
+            self.report_environment(name, at);
+            return None;
         }
+        Some(Arc::new(format))
+    }
+
+    /// Reports the variable of an environment which may hold secrets, and isn't that of whoever writes manifests.
+    fn report_environment(&mut self, name: &str, at: &Pointer) {
+        let message = format!(
+            "the format of an access log can't be used: in manifests, `%ENVIRONMENT({name})%` isn't served, since gatefold's \
+             environment may contain secrets"
+        );
+        let found = (self.proxy).finding(Code::InvalidLogFormat, at.clone(), message);
+        let help = "write the value itself, or use the operator in `--access-log`";
+        self.findings.push(found.help(help));
     }
 
     fn report_format(&mut self, error: &FormatError, at: &Pointer) {

@@ -4,12 +4,14 @@
 //! of the fields that gatefold doesn't serve. Such a field closes the policy's targets if it protects them; any other is named in
 //! the policy's status.
 
+mod client_validation;
 mod header_changes;
 mod request_settings;
 mod settings;
 mod shared_sockets;
 mod shortfall;
 mod socket_settings;
+mod text_pattern;
 mod time_limits;
 mod tls_settings;
 
@@ -19,6 +21,7 @@ pub(super) use shared_sockets::SocketConflict;
 
 use super::layered::{LayeredPolicies, ListenerPolicy, TargetOutcome, describe};
 use super::protection::Protections;
+use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
@@ -41,9 +44,15 @@ impl<'a> ClientTrafficPolicies<'a> {
     pub fn new(
         attached: LayeredPolicies<'a, ClientTrafficPolicySpec>,
         protections: &mut Protections,
+        build: &mut Build<'_>,
     ) -> Self {
         let all = attached.policies.iter();
-        let settings: Vec<_> = all.map(|it| PolicySettings::of(&it.policy.spec)).collect();
+        let settings = all.map(|it| {
+            let mut settings = PolicySettings::of(&it.policy.spec);
+            settings.clients = client_validation::of(it.policy, &mut settings.shortfalls, build);
+            settings
+        });
+        let settings: Vec<_> = settings.collect();
         for (it, settings) in std::iter::zip(&attached.policies, &settings) {
             let Some(first) = settings.closing().next() else {
                 continue;
@@ -97,7 +106,12 @@ impl<'a> ClientTrafficPolicies<'a> {
         });
         let invalid = self.with_effect(policy, ShortfallEffect::Invalid);
         let invalid = invalid.map(|it| Problem::new(Reason::Invalid, it.message.clone()));
-        problems.chain(invalid).collect()
+        let unresolved = self.with_effect(policy, ShortfallEffect::Unresolved);
+        let unresolved = unresolved.map(|it| {
+            let message = format!("`{}`: {}", it.pointer, it.message);
+            Problem::new(Reason::Invalid, message)
+        });
+        problems.chain(invalid).chain(unresolved).collect()
     }
 
     /// Returns the message of the condition that names what isn't served and closes nothing. `None` if there is nothing.
@@ -105,8 +119,10 @@ impl<'a> ClientTrafficPolicies<'a> {
         let ignored = self.with_effect(policy, ShortfallEffect::Ignored);
         let ignored = ignored.map(|it| format!("`{}` isn't served: {}", it.pointer, it.message));
         let unlimited = self.with_effect(policy, ShortfallEffect::Unlimited);
-        let unlimited = unlimited.map(|it| format!("`{}`: {}", it.pointer, it.message));
-        let parts: Vec<String> = ignored.chain(unlimited).collect();
+        let last_good = self.with_effect(policy, ShortfallEffect::LastGood);
+        let others = unlimited.chain(last_good);
+        let others = others.map(|it| format!("`{}`: {}", it.pointer, it.message));
+        let parts: Vec<String> = ignored.chain(others).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 

@@ -1,4 +1,4 @@
-//! The entries of Secrets with credentials.
+//! The entries of Secrets.
 //!
 //! In: a Secret. Out: its entries as bytes. `stringData` takes precedence over `data`, as in a cluster.
 
@@ -8,7 +8,7 @@ use gatefold_manifest::api::{Secret, SecretText};
 use std::collections::BTreeSet;
 
 /// Returns an entry. `None` if there is none.
-pub(super) fn entry(secret: &Secret, name: &str) -> Option<Vec<u8>> {
+pub(crate) fn entry(secret: &Secret, name: &str) -> Option<Vec<u8>> {
     let fields = &secret.spec;
     if let Some(text) = fields.string_data.get(name) {
         return Some(text.expose().as_bytes().to_vec());

@@ -5,6 +5,7 @@
 
 use super::issuer_backends;
 use super::jwks::{FetchSchedule, JwksSource};
+use super::kept_credentials::CredentialUse;
 use super::security_settings::SettingsReader;
 use crate::condition::Reason;
 use crate::reference::{Reference, ReferenceField, ReferenceScope};
@@ -13,7 +14,9 @@ use gatefold_dataplane::filter::security::jwt::key_set::KeySet;
 use gatefold_dataplane::filter::security::jwt::provider::ProviderKeys;
 use gatefold_dataplane::issuer_fetch::parse_url;
 use gatefold_diagnostic::{Code, Pointer};
-use gatefold_manifest::api::{ConfigMapFields, Duration, LocalJWKS, RemoteJWKS, SecurityPolicy};
+use gatefold_manifest::api::{
+    ConfigMap, ConfigMapFields, Duration, LocalJWKS, RemoteJWKS, SecurityPolicy,
+};
 use std::time;
 
 const KEYS: ReferenceField = ReferenceField {
@@ -29,6 +32,13 @@ const ENTRY: &str = "jwks";
 /// The shortest time between two fetches.
 const MIN_PAUSE: time::Duration = time::Duration::from_secs(1);
 
+/// The entry of a ConfigMap with keys: its name and its text. `None` if there is none.
+fn entry(config_map: &ConfigMap) -> Option<(&str, &str)> {
+    let data = &config_map.spec.data;
+    let found = data.get_key_value(ENTRY).or_else(|| data.iter().next());
+    found.map(|(name, text)| (name.as_str(), text.as_str()))
+}
+
 impl<'a> SettingsReader<'_, 'a> {
     /// Reads keys from the manifests. Reports keys that are skipped.
     pub(super) fn local_keys(
@@ -37,6 +47,7 @@ impl<'a> SettingsReader<'_, 'a> {
         fields: &LocalJWKS,
         pointer: &Pointer,
     ) -> Option<ProviderKeys> {
+        let kept;
         let (text, pointer, name) = match (&fields.inline, &fields.value_ref) {
             (Some(text), _) => (text.expose(), pointer.key("inline"), String::new()),
             (None, Some(reference)) => {
@@ -44,18 +55,21 @@ impl<'a> SettingsReader<'_, 'a> {
                 let named = (Reference::from(reference), &at);
                 let config_map = self.resolve::<ConfigMapFields>(owner, &KEYS, named)?;
                 let key = config_map.key();
-                let data = &config_map.spec.data;
-                let found = data.get_key_value(ENTRY).or_else(|| data.iter().next());
-                let Some((entry, text)) = found else {
+                // Emptying it withdraws the keys.
+                if entry(config_map).is_none() {
                     let why = format!("ConfigMap {key} has no entry `{ENTRY}`, nor any other one");
                     self.report(owner, at, why);
                     return None;
-                };
-                (
-                    text.as_str(),
-                    at,
-                    format!("entry `{entry}` of ConfigMap {key}: "),
-                )
+                }
+                let used_as = (CredentialUse::Jwks, config_map);
+                kept = self.in_force(owner, used_as, &at, |config_map| {
+                    let (name, text) = entry(config_map).unwrap_or_default();
+                    let read = KeySet::parse(text.as_bytes());
+                    read.map_err(|why| format!("entry `{name}` of ConfigMap {key}: {why}"))?;
+                    Ok(())
+                })?;
+                let (name, text) = entry(&kept)?;
+                (text, at, format!("entry `{name}` of ConfigMap {key}: "))
             }
             // The loader requires one of them.
             (None, None) => return None,

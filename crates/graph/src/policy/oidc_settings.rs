@@ -6,6 +6,7 @@
 use super::credentials;
 use super::issuer_backends;
 use super::jwt_settings;
+use super::kept_credentials::CredentialUse;
 use super::oidc_providers::OidcProviderSource;
 use super::security_settings::{CREDENTIALS, PolicyOwners, SettingsReader, header_name};
 use crate::reference::Reference;
@@ -22,8 +23,8 @@ use gatefold_dataplane::filter::security::oidc::{OidcFilter, OidcLifetimes, Rene
 use gatefold_dataplane::issuer_fetch::parse_url;
 use gatefold_diagnostic::Pointer;
 use gatefold_manifest::api::{
-    OIDC, OIDCCookieConfig, OIDCDenyRedirectHeader, OIDCProvider, OIDCSameSite, SecretFields,
-    SecretObjectReference, SecurityPolicy, SecurityPolicySpec, StringMatchType,
+    OIDC, OIDCCookieConfig, OIDCDenyRedirectHeader, OIDCProvider, OIDCSameSite, Secret,
+    SecretFields, SecretObjectReference, SecurityPolicy, SecurityPolicySpec, StringMatchType,
 };
 use http::Uri;
 use http::header::AUTHORIZATION;
@@ -196,7 +197,8 @@ impl SettingsReader<'_, '_> {
     ) -> Option<ClientSecrets> {
         let owner = owners.of(|it| it.oidc.is_some());
         let pointer = at.key("clientSecret");
-        let secret = self.text_entry(owner, &fields.client_secret, CLIENT_SECRET, &pointer);
+        let part = (CredentialUse::OidcClient, CLIENT_SECRET);
+        let secrets = self.client_entry(owner, &fields.client_secret, part, &pointer, secrets);
         // As in Envoy Gateway, `clientID` counts if a merge has resulted in both.
         let id = match (&fields.client_id, &fields.client_id_ref) {
             (Some(id), _) => Some(id.clone()),
@@ -205,58 +207,41 @@ impl SettingsReader<'_, '_> {
                     let oidc = it.oidc.as_ref();
                     oidc.is_some_and(|it| it.client_id_ref.is_some())
                 });
-                self.text_entry(of_id, reference, CLIENT_ID, &at.key("clientIDRef"))
+                let part = (CredentialUse::OidcClientId, CLIENT_ID);
+                let id = |secret: &Secret| text_entry(secret, CLIENT_ID);
+                self.client_entry(of_id, reference, part, &at.key("clientIDRef"), id)
             }
             // The loader requires one of them.
             (None, None) => None,
         };
-        let (secret, id) = (secret?, id?);
-        let own = self.cookie_secret(owner, &fields.client_secret, &pointer);
-        let cookies = own.unwrap_or_else(|| secret.as_bytes().to_vec());
-        if cookies.len() < MIN_SECRET {
-            let why = format!(
-                "cookies would be encrypted with a secret of {} bytes, which can be guessed: let the provider make a secret of {MIN_SECRET} bytes or more, or put 32 random bytes into the entry `{COOKIE_SECRET}` of the same Secret",
-                cookies.len()
-            );
-            self.report(owner, pointer, why);
-            return None;
-        }
+        let (secret, cookies) = secrets?;
         Some(ClientSecrets {
-            client: ClientCredentials::new(&id, &secret),
+            client: ClientCredentials::new(&id?, &secret),
             cookies,
         })
     }
 
-    /// Reads an entry of a Secret.
-    fn text_entry(
+    /// Reads a Secret with an entry: its last good content if the present one can't be used. Removing the entry withdraws it.
+    fn client_entry<T>(
         &mut self,
         owner: &SecurityPolicy,
         reference: &SecretObjectReference,
-        name: &str,
+        (used_as, name): (CredentialUse, &str),
         at: &Pointer,
-    ) -> Option<String> {
+        read: impl Fn(&Secret) -> Result<T, String>,
+    ) -> Option<T> {
         let named = (Reference::from(reference), at);
         let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
-        let entry = credentials::entry(secret, name).filter(|it| !it.is_empty());
-        let text = entry.and_then(|it| String::from_utf8(it).ok());
-        if text.is_none() {
+        if credentials::entry(secret, name).is_none_or(|it| it.is_empty()) {
             let key = secret.key();
-            let why = format!("Secret {key} has no entry `{name}`, or it isn't text");
+            let why = format!("Secret {key} has no entry `{name}`, or an empty one");
             self.report(owner, at.clone(), why);
+            return None;
         }
-        text
-    }
-
-    /// Returns the entry with the key of the cookies. `None` if there is none.
-    fn cookie_secret(
-        &mut self,
-        owner: &SecurityPolicy,
-        reference: &SecretObjectReference,
-        at: &Pointer,
-    ) -> Option<Vec<u8>> {
-        let named = (Reference::from(reference), at);
-        let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
-        credentials::entry(secret, COOKIE_SECRET)
+        let check = |secret: &Secret| read(secret).map(|_| ());
+        let secret = self.in_force(owner, (used_as, secret), at, check)?;
+        // It was read before.
+        read(&secret).ok()
     }
 
     /// Reads the URL of the callback, and the path that logs out.
@@ -326,6 +311,26 @@ impl SettingsReader<'_, '_> {
         let read: Vec<Option<HeaderMatch>> = read.collect();
         read.into_iter().collect()
     }
+}
+
+/// Reads the secret of the client, and the secret that its cookies are encrypted with.
+fn secrets(secret: &Secret) -> Result<(String, Vec<u8>), String> {
+    let text = text_entry(secret, CLIENT_SECRET)?;
+    let own = credentials::entry(secret, COOKIE_SECRET);
+    let cookies = own.unwrap_or_else(|| text.as_bytes().to_vec());
+    if cookies.len() < MIN_SECRET {
+        return Err(format!(
+            "cookies would be encrypted with a secret of {} bytes, which can be guessed: let the provider make a secret of {MIN_SECRET} bytes or more, or put 32 random bytes into the entry `{COOKIE_SECRET}` of the same Secret",
+            cookies.len()
+        ));
+    }
+    Ok((text, cookies))
+}
+
+fn text_entry(secret: &Secret, name: &str) -> Result<String, String> {
+    let entry = credentials::entry(secret, name).unwrap_or_default();
+    let key = secret.key();
+    String::from_utf8(entry).map_err(|_| format!("the entry `{name}` of Secret {key} isn't text"))
 }
 
 /// Reads the URL of an endpoint. Parameters are added to its query, so it must have no fragment (RFC 6749, section 3.1).

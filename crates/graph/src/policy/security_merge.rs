@@ -6,9 +6,9 @@
 //! is unset, and so removes the parent's: `authorization.defaultAction`.
 
 use gatefold_manifest::api::{
-    APIKeyAuth, Authorization, BackendSettings, BasicAuth, JWT, OIDC, OIDCCookieConfig,
-    OIDCCookieNames, OIDCProvider, RequiredList, SecretObjectReference, SecurityPolicyCors,
-    SecurityPolicySpec,
+    APIKeyAuth, Authorization, BackendSettings, BasicAuth, CSRF, Fraction, JWT, OIDC,
+    OIDCCookieConfig, OIDCCookieNames, OIDCProvider, RequiredList, SecretObjectReference,
+    SecurityPolicyCors, SecurityPolicySpec,
 };
 
 /// Whether gatefold knows a merge type.
@@ -25,7 +25,7 @@ pub(super) fn merge(route: &SecurityPolicySpec, parent: &SecurityPolicySpec) -> 
         merge_type: route.merge_type.clone(),
         api_key_auth: both(&route.api_key_auth, &parent.api_key_auth, api_key_auth),
         cors: both(&route.cors, &parent.cors, cors),
-        csrf: route.csrf.or(parent.csrf),
+        csrf: both(&route.csrf, &parent.csrf, csrf),
         basic_auth: both(&route.basic_auth, &parent.basic_auth, basic_auth),
         jwt: both(&route.jwt, &parent.jwt, jwt),
         oidc: both(&route.oidc, &parent.oidc, oidc),
@@ -170,6 +170,18 @@ fn cors(route: &SecurityPolicyCors, parent: &SecurityPolicyCors) -> SecurityPoli
         max_age: route.max_age.or(parent.max_age),
         allow_credentials: route.allow_credentials.or(parent.allow_credentials),
     }
+}
+
+fn csrf(route: &CSRF, parent: &CSRF) -> CSRF {
+    CSRF {
+        shadow_fraction: both(&route.shadow_fraction, &parent.shadow_fraction, fraction),
+        additional_origins: list(&route.additional_origins, &parent.additional_origins),
+    }
+}
+
+/// The decoder has filled in the default of the route's denominator, which the API server does, too.
+fn fraction(route: &Fraction, _: &Fraction) -> Fraction {
+    route.clone()
 }
 
 fn authorization(route: &Authorization, parent: &Authorization) -> Authorization {

@@ -6,6 +6,7 @@
 
 use super::client_traffic_policy::ClientTrafficPolicies;
 use super::jwks::{JwksSource, KeySets, RemoteJwksNode};
+use super::kept_credentials::{CredentialsInForce, KeptCredentials};
 use super::layered::{LayeredPolicies, ListenerPolicy, describe};
 use super::oidc_providers::{OidcProviderNode, OidcProviderSource, OidcProviders};
 use super::security_merge;
@@ -65,6 +66,8 @@ pub(crate) struct SecurityPolicies<'a> {
     pub(super) key_sets: KeySets<'a>,
     /// The providers of the evaluated policies.
     pub(super) oidc_providers: OidcProviders<'a>,
+    /// The Secrets and ConfigMaps of the evaluated policies.
+    pub(super) credentials: KeptCredentials<'a>,
 }
 
 /// A policy in force for a rule, by its index.
@@ -94,6 +97,7 @@ impl<'a> SecurityPolicies<'a> {
             &'a BTreeMap<JwksSource, RemoteJwksNode>,
             &'a BTreeMap<OidcProviderSource, OidcProviderNode>,
         ),
+        credentials_before: &'a CredentialsInForce,
     ) -> Self {
         SecurityPolicies {
             attached,
@@ -101,6 +105,7 @@ impl<'a> SecurityPolicies<'a> {
             evaluated: RefCell::default(),
             key_sets: KeySets::after(key_sets_before),
             oidc_providers: OidcProviders::after(providers_before),
+            credentials: KeptCredentials::after(credentials_before),
         }
     }
 
@@ -112,6 +117,11 @@ impl<'a> SecurityPolicies<'a> {
     /// Returns the providers of the evaluated policies. Their endpoints aren't resolved yet.
     pub fn take_oidc_providers(&self) -> BTreeMap<OidcProviderSource, OidcProviderNode> {
         self.oidc_providers.take()
+    }
+
+    /// Returns the Secrets and ConfigMaps that the evaluated policies use.
+    pub fn take_credentials(&self) -> CredentialsInForce {
+        self.credentials.take()
     }
 
     /// Whether there are none.

@@ -3,7 +3,8 @@
 //! In: the `spec` of a policy, and the policies to which its parts belong: a merged policy has parts of two. Out: the filters, or
 //! the problems for which nothing can be enforced. A part that can't be read is never left out: the policy refuses all requests.
 
-use super::credentials;
+use super::kept_credentials::{CredentialSpec, CredentialUse};
+use super::{credentials, csrf_settings, path_condition};
 use crate::Build;
 use crate::condition::{Problem, Reason};
 use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedReference};
@@ -20,6 +21,7 @@ use gatefold_dataplane::filter::security::authorization::{
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::security::jwt::claims::ClaimPath;
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Spec;
 use gatefold_manifest::api::{
@@ -77,6 +79,10 @@ impl<'a> SettingsReader<'_, 'a> {
             let owner = owners.of(|it| it.cors.is_some());
             self.part(owner, "cors", cors(fields))
         });
+        let csrf = spec.csrf.as_ref().and_then(|fields| {
+            let owner = owners.of(|it| it.csrf.is_some());
+            self.part(owner, "csrf", csrf_settings::read(fields))
+        });
         let basic_auth = spec.basic_auth.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.basic_auth.is_some());
             self.basic_auth(owner, fields)
@@ -93,11 +99,13 @@ impl<'a> SettingsReader<'_, 'a> {
         });
         let authorization = spec.authorization.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.authorization.is_some());
-            let read = authorization(fields, spec.jwt.as_ref());
+            let normalization = self.build.environment.path_normalization;
+            let read = authorization(fields, spec.jwt.as_ref(), normalization);
             self.part(owner, "authorization", read)
         });
         SecurityFilters {
             cors: cors.map(Arc::new),
+            csrf: csrf.map(Arc::new),
             api_key: api_key.map(Arc::new),
             basic_auth: basic_auth.map(Arc::new),
             oidc: oidc.map(Arc::new),
@@ -134,27 +142,28 @@ impl<'a> SettingsReader<'_, 'a> {
         let users = pointer.key("users");
         let named = (Reference::from(&fields.users), &users);
         let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
-        let Some(text) = credentials::entry(secret, ".htpasswd").filter(|it| !it.is_empty()) else {
+        // Emptying it withdraws the users.
+        if htpasswd(secret).is_empty() {
             let why = format!(
                 "Secret {} has no entry `.htpasswd`, or an empty one",
                 secret.key()
             );
             self.report(owner, users, why);
             return None;
-        };
+        }
+        let secret = self.in_force(owner, (CredentialUse::Users, secret), &users, |secret| {
+            let read = BasicAuthFilter::parse(&htpasswd(secret), None);
+            let name = secret.key();
+            read.map_err(|why| format!("the entry `.htpasswd` of Secret {name}: {why}"))?;
+            Ok(())
+        })?;
         let name = fields.forward_username_header.as_deref();
         let forward = forward_header(name);
         let forward = forward.map_err(|why| {
             self.report(owner, pointer.key("forwardUsernameHeader"), why);
         });
-        match BasicAuthFilter::parse(&text, forward.ok()?) {
-            Ok(filter) => Some(filter),
-            Err(error) => {
-                let why = format!("the entry `.htpasswd` of Secret {}: {error}", secret.key());
-                self.report(owner, users, why);
-                None
-            }
-        }
+        // It was read before.
+        BasicAuthFilter::parse(&htpasswd(&secret), forward.ok()?).ok()
     }
 
     fn api_key_auth(
@@ -164,16 +173,24 @@ impl<'a> SettingsReader<'_, 'a> {
     ) -> Option<ApiKeyFilter> {
         let pointer = Pointer::spec().key("apiKeyAuth");
         let references = fields.credential_refs.0.iter().enumerate();
-        let secrets: Vec<Option<&Secret>> = references
+        let secrets: Vec<Option<Arc<Secret>>> = references
             .map(|(index, reference)| {
                 let at = pointer.key("credentialRefs").index(index);
                 let named = (Reference::from(reference), &at);
-                self.resolve::<SecretFields>(owner, &CREDENTIALS, named)
+                let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
+                self.in_force(owner, (CredentialUse::ApiKeys, secret), &at, |secret| {
+                    let keys = credentials::entries(secret);
+                    let keys = keys.iter().map(|(client, key)| (client.as_str(), &**key));
+                    let name = secret.key();
+                    ApiKeyFilter::check_keys(keys).map_err(|why| format!("Secret {name}: {why}"))
+                })
             })
             .collect();
-        let secrets: Vec<&Secret> = secrets.into_iter().collect::<Option<_>>()?;
-        let keys: Vec<(String, Vec<u8>)> =
-            secrets.into_iter().flat_map(credentials::entries).collect();
+        let secrets: Vec<Arc<Secret>> = secrets.into_iter().collect::<Option<_>>()?;
+        let keys: Vec<(String, Vec<u8>)> = secrets
+            .iter()
+            .flat_map(|it| credentials::entries(it))
+            .collect();
         let forward = forward_header(fields.forward_client_id_header.as_deref());
         let forward = forward.map_err(|why| {
             self.report(owner, pointer.key("forwardClientIDHeader"), why);
@@ -189,13 +206,46 @@ impl<'a> SettingsReader<'_, 'a> {
         self.part(owner, "apiKeyAuth", filter.map_err(|it| it.to_string()))
     }
 
+    /// Returns the object to read: its last good content if the present one can't be used, which is reported. `None` if there is
+    /// none.
+    pub(super) fn in_force<S: CredentialSpec>(
+        &mut self,
+        owner: &SecurityPolicy,
+        (used_as, object): (CredentialUse, &Arc<Object<S>>),
+        pointer: &Pointer,
+        check: impl FnOnce(&Object<S>) -> Result<(), String>,
+    ) -> Option<Arc<Object<S>>> {
+        match self
+            .build
+            .security
+            .credentials
+            .choose(used_as, object, check)
+        {
+            Ok(usable) => {
+                if let Some(why) = usable.problem {
+                    let message =
+                        format!("`{pointer}`: {why}; the last good content stays in force");
+                    self.warnings.push(message);
+                    let found = owner.finding(Code::InvalidSecurityPolicy, pointer.clone(), why);
+                    let kept = "the last good content stays in force until this is corrected";
+                    self.findings.push(found.note(kept));
+                }
+                Some(usable.object)
+            }
+            Err(why) => {
+                self.report(owner, pointer.clone(), why);
+                None
+            }
+        }
+    }
+
     /// Resolves a reference. Reports one that can't be resolved.
     pub fn resolve<S: Spec<Key = NamespacedName>>(
         &mut self,
         owner: &SecurityPolicy,
         field: &ReferenceField,
         (reference, pointer): (Reference<'_>, &Pointer),
-    ) -> Option<&'a Object<S>> {
+    ) -> Option<&'a Arc<Object<S>>> {
         match self.build.resolve::<S>(owner.referrer(), reference) {
             Ok(object) => Some(object),
             Err(unresolved) => {
@@ -219,6 +269,11 @@ impl<'a> SettingsReader<'_, 'a> {
         self.problems.push(problem);
         self.findings.push(found);
     }
+}
+
+/// The users of a Secret. Empty if it has none.
+fn htpasswd(secret: &Secret) -> Vec<u8> {
+    credentials::entry(secret, ".htpasswd").unwrap_or_default()
 }
 
 /// Returns the header by which a backend learns who the client is. `None` if there is none.
@@ -246,8 +301,15 @@ fn sources(fields: &[ExtractFrom]) -> Result<Vec<KeySource>, String> {
     Ok(sources)
 }
 
-fn authorization(fields: &Authorization, jwt: Option<&JWT>) -> Result<AuthorizationFilter, String> {
-    let rules = fields.rules.iter().map(|rule| access_rule(rule, jwt));
+fn authorization(
+    fields: &Authorization,
+    jwt: Option<&JWT>,
+    normalization: PathNormalization,
+) -> Result<AuthorizationFilter, String> {
+    let rules = fields
+        .rules
+        .iter()
+        .map(|rule| access_rule(rule, jwt, normalization));
     Ok(AuthorizationFilter {
         rules: rules.collect::<Result<_, _>>()?,
         // "If not specified, the default action is Deny."
@@ -263,7 +325,11 @@ fn action(action: AuthorizationAction) -> AccessAction {
 }
 
 /// Reads a rule. Its conditions that gatefold doesn't serve close the policy elsewhere.
-fn access_rule(rule: &AuthorizationRule, jwt: Option<&JWT>) -> Result<AccessRule, String> {
+fn access_rule(
+    rule: &AuthorizationRule,
+    jwt: Option<&JWT>,
+    normalization: PathNormalization,
+) -> Result<AccessRule, String> {
     let principal = rule.principal.as_ref();
     let networks = principal.and_then(|it| it.client_cidrs.as_ref());
     let networks = networks.into_iter().flatten().map(|text| {
@@ -283,6 +349,8 @@ fn access_rule(rule: &AuthorizationRule, jwt: Option<&JWT>) -> Result<AccessRule
         let method = Method::from_bytes(it.as_str().as_bytes());
         method.map_err(|_| format!("`{}` isn't a method", it.as_str()))
     });
+    let path = operation.and_then(|it| it.path.as_ref());
+    let path = path.map(|it| path_condition::read(it, normalization));
     Ok(AccessRule {
         name: rule.name.as_deref().map(Into::into),
         action: action(rule.action),
@@ -290,6 +358,7 @@ fn access_rule(rule: &AuthorizationRule, jwt: Option<&JWT>) -> Result<AccessRule
         headers: headers.collect::<Result<_, String>>()?,
         token: token.transpose()?,
         methods: methods.collect::<Result<_, _>>()?,
+        path: path.transpose()?,
     })
 }
 

@@ -66,10 +66,11 @@ impl SharedState {
         since.is_some_and(|since| self.clock.has_passed(self.deadlines.drain, since))
     }
 
-    /// Asks the connection's task to end it. If the task hasn't reacted by the next pass, aborts the task: it may
-    /// be waiting for a client that reads nothing.
+    /// Asks the connection's task to end it. Aborts a task that doesn't react: it may be waiting for a client that reads
+    /// nothing.
     fn end(&self, connection: &Connection, reason: CloseReason) {
-        if !connection.mark_for_closing(reason) {
+        connection.mark_for_closing(reason);
+        if connection.ignores_mark() {
             connection.ended(reason);
             connection.abort();
         }
@@ -100,30 +101,32 @@ impl SharedState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::ending::PATIENCE;
     use crate::shared::ListenOptions;
     use gatefold_dataplane::SocketKey;
     use std::net::SocketAddr;
 
     #[test]
-    fn clears_the_mark_of_a_connection_that_is_no_longer_overdue() {
+    fn a_task_has_some_passes_to_end_a_connection_that_stays_overdue() {
         let shared = Arc::new(SharedState::new(ListenOptions::default()));
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let socket = SocketKey::tcp(address);
         let registry = shared.registries.open(socket, &shared.meters);
         let connection = Arc::new(Connection::new(socket, address, false, shared.clone()));
         let _entry = registry.enter(connection.clone(), None);
-        assert!(
-            connection.mark_for_closing(CloseReason::Idle),
-            "the mark is new, although the connection is in use"
-        );
+        let passes = |count| (0..count).for_each(|_| shared.clock.advance());
+        connection.mark_for_closing(CloseReason::Idle);
+        passes(PATIENCE);
+        assert!(connection.ignores_mark());
+        // The connection isn't overdue, so this pass clears the mark.
         let _ = shared.pass();
-        assert!(
-            connection.mark_for_closing(CloseReason::Idle),
-            "the sweep has cleared the mark, so this one is new"
-        );
-        assert!(
-            !connection.mark_for_closing(CloseReason::Idle),
-            "the connection was marked before and hasn't reacted"
-        );
+        connection.mark_for_closing(CloseReason::Idle);
+        assert!(!connection.ignores_mark(), "the mark is new");
+        passes(PATIENCE - 1);
+        connection.mark_for_closing(CloseReason::Idle);
+        assert!(!connection.ignores_mark(), "the task still has a pass");
+        passes(1);
+        connection.mark_for_closing(CloseReason::Idle);
+        assert!(connection.ignores_mark());
     }
 }

@@ -12,6 +12,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use tracing::debug;
 
+/// How many ticks a task has to end its connection. It needs that long only if its thread is busy, for example because thousands
+/// of connections are overdue at once.
+pub(crate) const PATIENCE: Tick = 4;
+
 /// The wakers of the tasks to wake when the connection must end. They are only ever replaced, so a task whose waker is
 /// registered needn't register it again.
 #[derive(Clone, Debug, Default)]
@@ -99,12 +103,20 @@ impl Connection {
         passed(deadline, since).then_some(closed)
     }
 
-    /// Marks the connection for closing. Its task ends it if the reason still holds. Returns false if it was already marked
-    /// with this reason.
-    pub(crate) fn mark_for_closing(&self, reason: CloseReason) -> bool {
+    /// Marks the connection for closing. Its task ends it if the reason still holds.
+    pub(crate) fn mark_for_closing(&self, reason: CloseReason) {
         let before = self.close_mark.swap(reason.code(), Ordering::Release);
+        if before != reason.code() {
+            self.marked
+                .store(self.shared.clock.now(), Ordering::Relaxed);
+        }
         self.wake();
-        before != reason.code()
+    }
+
+    /// Whether the task of the marked connection hasn't reacted for [`PATIENCE`].
+    pub(crate) fn ignores_mark(&self) -> bool {
+        let marked = self.marked.load(Ordering::Relaxed);
+        self.shared.clock.now().saturating_sub(marked) >= PATIENCE
     }
 
     /// Clears the mark, since the client became active in time. A drain timeout can't be cleared.

@@ -22,6 +22,7 @@ use active_request::ActiveRequest;
 use deadlines::Deadlines;
 use descriptor::Descriptor;
 use ending::Wakers;
+use gatefold_dataplane::client_certificate::ClientCertificate;
 use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
@@ -41,6 +42,7 @@ pub struct Connection {
     tls: bool,
     server_name: OnceLock<Box<str>>,
     client_of: OnceLock<Arc<str>>,
+    client_certificate: OnceLock<Box<ClientCertificate>>,
     shared: Arc<SharedState>,
     /// Time limits that differ from those of every connection.
     deadlines: Option<Box<Deadlines>>,
@@ -68,6 +70,8 @@ pub struct Connection {
     last_port: OnceLock<Arc<Port>>,
     /// The code of the reason for which the connection is marked for closing; 0 if it isn't.
     close_mark: AtomicU8,
+    /// The tick in which it was marked. Meaningless if it isn't.
+    marked: AtomicU32,
     /// The `Date` of the next response, if it must replace Pingora's.
     pub(crate) date: Mutex<Option<HeaderValue>>,
     pub(crate) dated: AtomicBool,
@@ -117,6 +121,7 @@ impl Connection {
             tls,
             server_name: OnceLock::new(),
             client_of: OnceLock::new(),
+            client_certificate: OnceLock::new(),
             state: PhaseCell::new(
                 if tls {
                     ClientPhase::Handshake
@@ -139,6 +144,7 @@ impl Connection {
             lingering: AtomicBool::new(false),
             last_port: OnceLock::new(),
             close_mark: AtomicU8::new(0),
+            marked: AtomicU32::new(now),
             date: Mutex::default(),
             dated: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -218,6 +224,12 @@ impl Connection {
     /// the client's certificate.
     pub fn client_of(&self) -> Option<&str> {
         self.client_of.get().map(|scope| &**scope)
+    }
+
+    /// The certificate that the client has presented. Whether it has been validated, and how, depends on the listener. `None` if the
+    /// client has presented none.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client_certificate.get().map(|it| &**it)
     }
 
     /// Whether the response to the current request should be the last one on this connection: its socket is closed,
@@ -328,6 +340,10 @@ impl Connection {
 
     pub(crate) fn set_client_of(&self, scope: Arc<str>) {
         let _ = self.client_of.set(scope);
+    }
+
+    pub(crate) fn set_client_certificate(&self, certificate: ClientCertificate) {
+        let _ = self.client_certificate.set(Box::new(certificate));
     }
 
     pub(crate) fn set_task(&self, task: AbortHandle) {

@@ -20,7 +20,7 @@ const UNIX_PATHS: usize = 216;
 
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FirstBytes {
+pub enum FirstBytes {
     /// The beginning of a header.
     Partial,
     /// A header.
@@ -36,17 +36,23 @@ pub(crate) enum FirstBytes {
 
 /// Why bytes that begin like a header aren't one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum MalformedHeader {
+pub enum MalformedHeader {
+    /// The line of version 1 has no end.
     #[error("a header of version 1 doesn't end within {V1_LENGTH} bytes")]
     Endless,
+    /// The line of version 1 isn't as the protocol says.
     #[error("a header of version 1 has no valid protocol, addresses and ports")]
     InvalidLine,
+    /// Version 2, with another version or command in it.
     #[error("the binary header has an unknown version or command")]
     UnknownVersion,
+    /// Version 2, with an address family or a transport that the protocol doesn't have.
     #[error("the binary header has an unknown address family or protocol")]
     UnknownFamily,
+    /// Version 2, too short for the addresses of its family.
     #[error("the binary header is too short for its addresses")]
     MissingAddresses,
+    /// Version 2, too long.
     #[error("the binary header is longer than {V2_REST} bytes")]
     TooLong,
 }
@@ -55,7 +61,7 @@ pub(crate) enum MalformedHeader {
 ///
 /// # Errors
 /// If they begin like a header, but can't be one.
-pub(crate) fn parse(bytes: &[u8]) -> Result<FirstBytes, MalformedHeader> {
+pub fn parse(bytes: &[u8]) -> Result<FirstBytes, MalformedHeader> {
     if begins(bytes, V1_PREFIX) {
         return version1(bytes);
     }

@@ -3,7 +3,7 @@
 //! In: a new connection on a socket that takes such headers. Out: the same connection behind the header, with the address of its
 //! client. Every client of the socket can name any address, as with every server that takes these headers.
 
-mod header;
+pub mod header;
 
 use crate::connection::Connection;
 use crate::connection::stream::ClientStream;

@@ -96,6 +96,7 @@ impl ClientFindings {
             return false;
         };
         before.filters.iter().any(|other| match (filter, other) {
+            (Filter::Csrf(one), Filter::Csrf(other)) => Arc::ptr_eq(one, other),
             (Filter::ApiKey(one), Filter::ApiKey(other)) => Arc::ptr_eq(one, other),
             (Filter::BasicAuth(one), Filter::BasicAuth(other)) => Arc::ptr_eq(one, other),
             (Filter::Oidc(one), Filter::Oidc(other)) => Arc::ptr_eq(one, other),

@@ -52,6 +52,7 @@ impl Forwarding<'_> {
                     self.add_identity(filter)?;
                 }
                 Filter::Cors(_)
+                | Filter::Csrf(_)
                 | Filter::ExternalAuth(_)
                 | Filter::Authorization(_)
                 | Filter::RequestRedirect(_)
@@ -78,6 +79,7 @@ impl Forwarding<'_> {
             Filter::Oidc(filter) => self.forward_identity(filter.forwarded()),
             Filter::Jwt(filter) => self.forward_identity(filter.claim_headers()),
             Filter::Cors(_)
+            | Filter::Csrf(_)
             | Filter::ExternalAuth(_)
             | Filter::Authorization(_)
             | Filter::RequestRedirect(_)

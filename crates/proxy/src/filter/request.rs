@@ -3,6 +3,7 @@
 use super::client::ClientFindings;
 use super::{FilterPosition, oidc, security};
 use crate::context::RequestContext;
+use crate::counters::Counters;
 use crate::filter::servers::FilterServers;
 use crate::request::check;
 use crate::request::client_address;
@@ -30,6 +31,7 @@ pub(crate) struct RoutedRequest<'r> {
     pub(crate) listener: &'r Listener,
     pub(crate) snapshot: &'r Snapshot,
     pub(crate) normalization: PathNormalization,
+    pub(crate) counters: &'r Counters,
 }
 
 /// The kind of a request.
@@ -108,6 +110,7 @@ fn decide(
     }
     match filter {
         Filter::ExternalAuth(_) => return Ok(FilterStep::Wait),
+        Filter::Csrf(filter) => security::csrf(filter, session.req_header(), request)?,
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
         Filter::Oidc(filter) => return oidc::admit(filter, session, request, client),
@@ -115,7 +118,8 @@ fn decide(
         Filter::Authorization(filter) => {
             let address = client_address::address(request.client_address, request.connection);
             let known = (address, &*client);
-            security::authorization(filter, session.req_header(), known)?;
+            let normalization = request.normalization;
+            security::authorization(filter, session.req_header(), known, normalization)?;
         }
         Filter::RequestRedirect(filter) => {
             let answer = redirect(filter, session.req_header(), request)?;
@@ -152,6 +156,7 @@ pub(crate) async fn wait(
         Filter::Oidc(filter) => servers.oidc.complete(filter, session, context).await,
         // None of them waits.
         Filter::Cors(_)
+        | Filter::Csrf(_)
         | Filter::ApiKey(_)
         | Filter::BasicAuth(_)
         | Filter::Jwt(_)

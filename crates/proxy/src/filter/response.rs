@@ -53,7 +53,8 @@ fn decide(filter: &Filter, request: &HeaderMap, response: &mut ResponseHeader) -
     match filter {
         Filter::Cors(cors) => cors.change_response(request, response),
         Filter::ResponseHeaderModifier(modifier) => modifier.apply(response),
-        Filter::ExternalAuth(_)
+        Filter::Csrf(_)
+        | Filter::ExternalAuth(_)
         | Filter::ApiKey(_)
         | Filter::BasicAuth(_)
         | Filter::Oidc(_)
@@ -112,6 +113,7 @@ async fn wait(
     match filter {
         // None of them waits.
         Filter::Cors(_)
+        | Filter::Csrf(_)
         | Filter::ExternalAuth(_)
         | Filter::ApiKey(_)
         | Filter::BasicAuth(_)

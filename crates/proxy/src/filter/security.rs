@@ -5,18 +5,39 @@
 //! the rules of `authorization`, which come last.
 
 use super::headers::RequestFields;
+use super::request::RoutedRequest;
 use super::url_rewrite;
 use crate::filter::client::ClientFindings;
+use crate::request::{check, way};
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::api_key::ApiKeyFilter;
 use gatefold_dataplane::filter::security::authorization::{AuthorizationFilter, ClientRequest};
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
+use gatefold_dataplane::filter::security::csrf::{CsrfFilter, CsrfOutcome, Site};
 use gatefold_dataplane::filter::security::jwt::JwtFilter;
+use gatefold_dataplane::path_normalization::PathNormalization;
 use http::uri::PathAndQuery;
 use pingora_core::Result;
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
 use std::time::SystemTime;
+
+/// Requires that a request which changes something comes from the site that it is for.
+pub(crate) fn csrf(
+    filter: &CsrfFilter,
+    header: &RequestHeader,
+    request: &RoutedRequest<'_>,
+) -> Result<(), AnswerReason> {
+    let host = check::host(header)?;
+    let forwarded = way::forwarded_scheme(request.client_address, &header.headers);
+    let scheme = forwarded.unwrap_or_else(|| way::scheme(request.connection));
+    let target = Site::new(&host, check::port(header), scheme);
+    match filter.check(&header.method, &header.headers, target)? {
+        CsrfOutcome::Passed => {}
+        CsrfOutcome::Observed { is_forged } => request.counters.csrf_observed(is_forged),
+    }
+    Ok(())
+}
 
 /// Requires the key of a client, removes it if the policy says so, and adds the client's identifier.
 pub(crate) fn api_key(
@@ -65,10 +86,13 @@ pub(crate) fn authorization(
     filter: &AuthorizationFilter,
     request: &RequestHeader,
     (address, client): (IpAddr, &ClientFindings),
+    normalization: PathNormalization,
 ) -> Result<(), AnswerReason> {
+    let path = normalization.for_matching(request.uri.path());
     let checked = filter.check(ClientRequest {
         address,
         method: &request.method,
+        path: &path,
         headers: &request.headers,
         token: client.token(),
     });

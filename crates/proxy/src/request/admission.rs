@@ -4,6 +4,7 @@
 //! filter waits, the rest is a future; otherwise nothing is allocated.
 
 use crate::context::RequestContext;
+use crate::counters::Counters;
 use crate::filter::client::ClientFindings;
 use crate::filter::request::{self, FilterProgress, RequestKind, RoutedRequest};
 use crate::filter::servers::FilterServers;
@@ -159,6 +160,7 @@ pub(crate) struct WaitingRequest {
     pub(crate) listener: Arc<Listener>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) normalization: PathNormalization,
+    pub(crate) counters: Counters,
 }
 
 impl WaitingRequest {
@@ -213,6 +215,7 @@ impl WaitingRequest {
             listener: &self.listener,
             snapshot: &self.snapshot,
             normalization: self.normalization,
+            counters: &self.counters,
         };
         advance(self.at.next(), session, &request, context)
     }

@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 pub(crate) mod check;
 pub(crate) mod client_address;
+pub(crate) mod client_cert;
 pub(crate) mod early_response;
 pub(crate) mod expect_continue;
 pub(crate) mod fields;

@@ -7,6 +7,7 @@
 use crate::context::RequestContext;
 use crate::filter::headers::RequestFields;
 use crate::request::client_address;
+use crate::request::client_cert::ClientCertHeader;
 use crate::request::path;
 use crate::request::way;
 use crate::response::answer::OwnAnswer;
@@ -29,6 +30,8 @@ pub(crate) struct Preparation<'l> {
     uri: Option<Uri>,
     /// The headers to remove.
     removed: Vec<HeaderName>,
+    /// What the backend learns of the client's certificate.
+    client_cert: ClientCertHeader,
     /// The further changes that the policy makes.
     change: Option<&'l HeaderChange>,
 }
@@ -50,6 +53,7 @@ impl<'l> Preparation<'l> {
             return Ok(Preparation {
                 uri: normal.uri,
                 removed: way::inspect(&request.headers, context),
+                client_cert: ClientCertHeader::default(),
                 change: None,
             });
         };
@@ -66,18 +70,24 @@ impl<'l> Preparation<'l> {
             return Err(health_check(connection));
         }
         let mut removed = way::inspect(&request.headers, context);
+        let client_cert = ClientCertHeader::of(traffic.forwarded_client_cert, connection);
+        client_cert.keep(&mut removed);
         removed.extend(underscored(traffic.underscores, &request.headers)?);
         let change = &traffic.request_headers;
         Ok(Preparation {
             uri: normal.uri,
             removed,
+            client_cert,
             change: (!change.is_empty()).then_some(change),
         })
     }
 
     /// Whether the request stays as it is.
     pub(crate) fn is_empty(&self) -> bool {
-        self.uri.is_none() && self.removed.is_empty() && self.change.is_none()
+        self.uri.is_none()
+            && self.removed.is_empty()
+            && self.client_cert.is_empty()
+            && self.change.is_none()
     }
 
     /// Changes the request.
@@ -88,6 +98,7 @@ impl<'l> Preparation<'l> {
         for name in &self.removed {
             request.remove_header(name);
         }
+        self.client_cert.add(request);
         if let Some(change) = self.change {
             change.apply(&mut RequestFields(request));
             // The policy may set what no sender may.

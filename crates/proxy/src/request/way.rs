@@ -7,7 +7,9 @@
 use crate::context::RequestContext;
 use crate::request::request_id::REQUEST_ID;
 use gatefold_dataplane::client_traffic::client_address::ClientAddress;
+use gatefold_dataplane::client_traffic::forwarded_client_cert::FORWARDED_CLIENT_CERT;
 use gatefold_dataplane::filter::scheme::Scheme;
+use gatefold_dataplane::filter::security::forward_header::are_confusable;
 use gatefold_listen::Connection;
 use http::{HeaderMap, HeaderName};
 
@@ -39,8 +41,8 @@ impl Author {
         match name.as_str() {
             "forwarded" | "x-real-ip" => Author::TrustedProxy,
             "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" => Author::Anyone,
-            // The client's certificate in TLS (Envoy's default `Sanitize`).
-            "x-forwarded-client-cert" => Author::Gatefold,
+            // Unless a policy says otherwise (Envoy's default `Sanitize`).
+            _ if are_confusable(name, &FORWARDED_CLIENT_CERT) => Author::Gatefold,
             other if other.starts_with("x-forwarded-") => Author::TrustedProxy,
             _ => Author::Anyone,
         }
@@ -141,6 +143,8 @@ mod tests {
             "x-forwarded-port",
             "x-forwarded-prefix",
             "x-forwarded-client-cert",
+            "x-forwarded-client_cert",
+            "x_forwarded_client_cert",
             "x-forwardedness",
             "x-real-ip",
             "forwarded",
@@ -164,12 +168,19 @@ mod tests {
         let from_anyone = [
             "forwarded",
             "x-forwarded-client-cert",
+            "x-forwarded-client_cert",
             "x-forwarded-port",
             "x-forwarded-prefix",
             "x-real-ip",
+            "x_forwarded_client_cert",
         ];
         assert_eq!(forged(false), from_anyone);
-        assert_eq!(forged(true), ["x-forwarded-client-cert"]);
+        let only_gatefold = [
+            "x-forwarded-client-cert",
+            "x-forwarded-client_cert",
+            "x_forwarded_client_cert",
+        ];
+        assert_eq!(forged(true), only_gatefold);
     }
 
     #[test]

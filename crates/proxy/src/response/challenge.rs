@@ -28,7 +28,7 @@ pub(crate) fn of(
         DenyingFilter::Jwt(SentToken::Invalid) | DenyingFilter::JwtAudience => {
             ("Bearer", ", error=\"invalid_token\"")
         }
-        DenyingFilter::ApiKey | DenyingFilter::Authorization => return None,
+        DenyingFilter::Csrf | DenyingFilter::ApiKey | DenyingFilter::Authorization => return None,
     };
     let tls = context.connection.as_ref().is_some_and(|it| it.is_tls());
     let host = match request.uri.authority() {

@@ -84,7 +84,7 @@ fn status(reason: AnswerReason) -> GrpcStatus {
             DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
                 GrpcStatus::Unauthenticated
             }
-            DenyingFilter::JwtAudience | DenyingFilter::Authorization => {
+            DenyingFilter::Csrf | DenyingFilter::JwtAudience | DenyingFilter::Authorization => {
                 GrpcStatus::PermissionDenied
             }
         },

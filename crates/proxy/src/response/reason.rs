@@ -145,7 +145,9 @@ impl AnswerReason {
                 DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
                     StatusCode::UNAUTHORIZED
                 }
-                DenyingFilter::JwtAudience | DenyingFilter::Authorization => StatusCode::FORBIDDEN,
+                DenyingFilter::Csrf | DenyingFilter::JwtAudience | DenyingFilter::Authorization => {
+                    StatusCode::FORBIDDEN
+                }
             },
             Self::Oidc(outcome) => match outcome {
                 OidcOutcome::LoginRedirect | OidcOutcome::LoggedIn | OidcOutcome::LoggedOut => {

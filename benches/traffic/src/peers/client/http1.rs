@@ -15,9 +15,12 @@ pub struct Http1Connection {
 }
 
 impl Http1Connection {
-    pub(super) fn new(stream: Box<dyn ByteStream>) -> Self {
+    pub(super) fn new(stream: Box<dyn ByteStream>, token: Option<&str>) -> Self {
+        let token = token.map_or_else(String::new, |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: gatefold-bench\r\nAccept: */*\r\n\r\n"
+            "GET / HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: gatefold-bench\r\nAccept: */*\r\n{token}\r\n"
         );
         Http1Connection {
             stream,

@@ -64,6 +64,14 @@ impl ClientTls {
     }
 }
 
+/// The settings of all clients.
+#[derive(Clone)]
+pub struct PeerClients {
+    pub tls: ClientTls,
+    /// The token that each request carries. Only clients of HTTP/1.1 send it.
+    pub token: Option<Arc<str>>,
+}
+
 /// An open connection.
 pub enum PeerConnection {
     Http1(Http1Connection),
@@ -78,7 +86,7 @@ impl PeerConnection {
     pub async fn open(
         kind: ClientKind,
         server: &MeasuredServer,
-        tls: &ClientTls,
+        clients: &PeerClients,
     ) -> anyhow::Result<Self> {
         let socket = match kind {
             ClientKind::Kept | ClientKind::Fresh => server.target.plain,
@@ -88,12 +96,13 @@ impl PeerConnection {
         let tcp = TcpStream::connect(socket).await?;
         tcp.set_nodelay(true)?;
         let stream: Box<dyn ByteStream> = if kind.is_tls() {
-            Box::new(handshake(kind, tls, tcp).await?)
+            Box::new(handshake(kind, &clients.tls, tcp).await?)
         } else {
             Box::new(tcp)
         };
         if !kind.is_http2() {
-            return Ok(PeerConnection::Http1(Http1Connection::new(stream)));
+            let token = clients.token.as_deref();
+            return Ok(PeerConnection::Http1(Http1Connection::new(stream, token)));
         }
         let scheme = if kind.is_tls() { "https" } else { "http" };
         Ok(PeerConnection::Http2(

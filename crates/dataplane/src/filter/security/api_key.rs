@@ -111,6 +111,17 @@ impl ApiKeyFilter {
         Ok(filter)
     }
 
+    /// Checks whether keys of clients can be used, apart from the settings.
+    ///
+    /// # Errors
+    /// As those of [`new`](Self::new).
+    pub fn check_keys<'c>(
+        credentials: impl IntoIterator<Item = (&'c str, &'c [u8])>,
+    ) -> Result<(), ApiKeyError> {
+        let any_source = vec![KeySource::Header(COOKIE)];
+        ApiKeyFilter::new(credentials, any_source, None, Sanitize::Keep).map(drop)
+    }
+
     fn add(&mut self, client: &str, key: &[u8]) -> Result<(), ApiKeyError> {
         let id = HeaderValue::from_str(client).ok();
         let id = id.filter(|id| !id.is_empty());

@@ -3,6 +3,7 @@
 use super::denial::Denial;
 use super::jwt::VerifiedToken;
 use super::jwt::claims::ClaimPath;
+use super::path_condition::PathCondition;
 use crate::routing::matcher::ValueMatch;
 use http::{HeaderMap, HeaderName, Method};
 use ipnet::{IpNet, Ipv4Net};
@@ -46,6 +47,8 @@ pub struct AccessRule {
     pub token: Option<TokenCondition>,
     /// The methods, one of which the request must have (API: `operation.methods`).
     pub methods: Vec<Method>,
+    /// A condition on the path (API: `operation.path`).
+    pub path: Option<PathCondition>,
 }
 
 /// A network of clients. An IPv4 network also contains clients that reach an IPv6 socket.
@@ -159,6 +162,8 @@ pub struct ClientRequest<'r> {
     pub address: IpAddr,
     /// The method.
     pub method: &'r Method,
+    /// The path, in the form that routes are compared with.
+    pub path: &'r str,
     /// The headers, with those that earlier filters of the policy have set.
     pub headers: &'r HeaderMap,
     /// The token that an earlier filter of the policy has accepted.
@@ -188,11 +193,13 @@ impl AccessRule {
             headers,
             token,
             methods,
+            path,
         } = self;
         // Envoy Gateway compares methods without case (`buildMethodsPredicate`).
         let is_asked = |it: &Method| it.as_str().eq_ignore_ascii_case(request.method.as_str());
         (networks.is_empty() || networks.iter().any(|it| it.contains(request.address)))
             && (methods.is_empty() || methods.iter().any(is_asked))
+            && path.as_ref().is_none_or(|it| it.matches(request.path))
             && headers.iter().all(|it| it.matches(request.headers))
             && (token.as_ref()).is_none_or(|it| it.matches(request.token))
     }
@@ -209,6 +216,9 @@ impl fmt::Display for AuthorizationFilter {
             }
             for method in &rule.methods {
                 write!(f, " {method}")?;
+            }
+            if let Some(path) = &rule.path {
+                write!(f, " {path}")?;
             }
             for HeaderCondition { name, values } in &rule.headers {
                 write!(f, " header {name}")?;

@@ -3,6 +3,8 @@
 /// Why a security filter denies a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
+    /// The request comes from another site, or doesn't say from which.
+    CsrfOriginMismatch,
     /// No source contains an API key.
     ApiKeyMissing,
     /// The API key belongs to no client.
@@ -42,6 +44,8 @@ pub enum Denial {
 /// The filter that denies a request, which decides on the status of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DenyingFilter {
+    /// `csrf`: the request may be forged by another site.
+    Csrf,
     /// `apiKeyAuth`: the client is unknown.
     ApiKey,
     /// `basicAuth`: the client is unknown, and is asked for a password.
@@ -65,7 +69,8 @@ pub enum SentToken {
 
 impl Denial {
     /// All of them, for metrics that begin at zero.
-    pub const ALL: [Denial; 17] = [
+    pub const ALL: [Denial; 18] = [
+        Denial::CsrfOriginMismatch,
         Denial::ApiKeyMissing,
         Denial::ApiKeyUnknown,
         Denial::BasicAuthMissing,
@@ -88,6 +93,7 @@ impl Denial {
     /// Returns the filter that denies the request.
     pub fn filter(self) -> DenyingFilter {
         match self {
+            Denial::CsrfOriginMismatch => DenyingFilter::Csrf,
             Denial::ApiKeyMissing | Denial::ApiKeyUnknown => DenyingFilter::ApiKey,
             Denial::BasicAuthMissing
             | Denial::BasicAuthOtherScheme
@@ -110,6 +116,7 @@ impl Denial {
     /// Returns the word for logs and metrics. It never changes between releases.
     pub fn word(self) -> &'static str {
         match self {
+            Denial::CsrfOriginMismatch => "csrf_origin_mismatch",
             Denial::ApiKeyMissing => "api_key_missing",
             Denial::ApiKeyUnknown => "api_key_unknown",
             Denial::BasicAuthMissing => "basic_auth_missing",
@@ -133,6 +140,7 @@ impl Denial {
     /// Returns the text for the client: Envoy's, ending with a newline. It never tells whether a user or a key exists.
     pub fn text(self) -> &'static str {
         match self {
+            Denial::CsrfOriginMismatch => "Invalid origin\n",
             Denial::ApiKeyMissing | Denial::ApiKeyUnknown => "Client authentication failed.\n",
             Denial::BasicAuthMissing => {
                 "User authentication failed. Missing username and password.\n"

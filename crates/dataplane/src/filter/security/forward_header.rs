@@ -45,19 +45,23 @@ impl ForwardHeader {
         !forged.is_empty()
     }
 
-    /// Whether a backend may take a header for this one. CGI and its descendants (PHP, WSGI, Rack) turn `-` into `_` (RFC 3875,
-    /// section 4.1.18), and some servers every character but letters and digits, so to them `x_user` and `x.user` are `x-user`.
     fn is_confused_with(&self, other: &HeaderName) -> bool {
-        let (own, other) = (self.0.as_str(), other.as_str());
-        let folded = |byte: u8| {
-            if byte.is_ascii_alphanumeric() {
-                byte
-            } else {
-                b'_'
-            }
-        };
-        own.len() == other.len() && own.bytes().map(folded).eq(other.bytes().map(folded))
+        are_confusable(&self.0, other)
     }
+}
+
+/// Whether a backend may take one header for the other. CGI and its descendants (PHP, WSGI, Rack) turn `-` into `_` (RFC 3875,
+/// section 4.1.18), and some servers every character but letters and digits, so to them `x_user` and `x.user` are `x-user`.
+pub fn are_confusable(one: &HeaderName, other: &HeaderName) -> bool {
+    let (one, other) = (one.as_str(), other.as_str());
+    let folded = |byte: u8| {
+        if byte.is_ascii_alphanumeric() {
+            byte
+        } else {
+            b'_'
+        }
+    };
+    one.len() == other.len() && one.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
 impl fmt::Display for ForwardHeader {

@@ -4,23 +4,26 @@
 //! about the client, or a [`Denial`](denial::Denial). A filter never decides from timing, or from a header that an earlier filter of
 //! the policy sets and that the client has sent itself. Only `oidc` and `jwt` depend on the clock.
 //!
-//! Envoy Gateway runs them in this order (`newOrderedHTTPFilter` in its `internal/xds/translator/httpfilters.go`): CORS, API
+//! Envoy Gateway runs them in this order (`newOrderedHTTPFilter` in its `internal/xds/translator/httpfilters.go`): CORS, CSRF, API
 //! keys, basic authentication, OpenID Connect, tokens, authorization. A request must pass all of them.
 
 pub mod api_key;
 pub mod authorization;
 pub mod basic_auth;
 mod cookie;
+pub mod csrf;
 pub mod denial;
 pub mod forward_header;
 pub mod jwt;
 pub mod oidc;
+pub mod path_condition;
 
 use super::Filter;
 use super::cors::Cors;
 use api_key::ApiKeyFilter;
 use authorization::AuthorizationFilter;
 use basic_auth::BasicAuthFilter;
+use csrf::CsrfFilter;
 use jwt::JwtFilter;
 use oidc::OidcFilter;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ use std::sync::Arc;
 pub struct SecurityFilters {
     /// `cors`.
     pub cors: Option<Arc<Cors>>,
+    /// `csrf`.
+    pub csrf: Option<Arc<CsrfFilter>>,
     /// `apiKeyAuth`.
     pub api_key: Option<Arc<ApiKeyFilter>>,
     /// `basicAuth`.
@@ -51,6 +56,7 @@ impl SecurityFilters {
     pub fn add_to(&self, filters: &mut Vec<Filter>) {
         let SecurityFilters {
             cors,
+            csrf,
             api_key,
             basic_auth,
             oidc,
@@ -60,6 +66,7 @@ impl SecurityFilters {
         let own_cors = filters.iter().any(|it| matches!(it, Filter::Cors(_)));
         let cors = cors.iter().filter(|_| !own_cors);
         filters.extend(cors.cloned().map(Filter::Cors));
+        filters.extend(csrf.iter().cloned().map(Filter::Csrf));
         filters.extend(api_key.iter().cloned().map(Filter::ApiKey));
         filters.extend(basic_auth.iter().cloned().map(Filter::BasicAuth));
         filters.extend(oidc.iter().cloned().map(Filter::Oidc));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::filter::Filters;
 use crate::filter::cors::{Allowed, Credentials, Exposed, Origins};
+use crate::filter::request_mirror::Share;
 use api_key::{KeySource, Sanitize};
 use http::{HeaderName, HeaderValue};
 
@@ -22,6 +23,10 @@ fn policy() -> SecurityFilters {
     SecurityFilters {
         oidc: None,
         cors: Some(cors(1)),
+        csrf: Some(Arc::new(csrf::CsrfFilter {
+            enforced: Share::new(1, 1, 0),
+            additional: Vec::new(),
+        })),
         api_key: Some(Arc::new(keys.expect("keys"))),
         basic_auth: Some(Arc::new(
             BasicAuthFilter::parse(users, None).expect("users"),
@@ -54,7 +59,7 @@ fn filters_of_a_policy_come_in_the_order_of_envoy_gateway_before_those_of_the_ro
     assert_eq!(
         shown(vec![redirect]),
         format!(
-            " cors [origins *, max age 1] api key [clients 1, header x-key] basic auth [users 1] \
+            " cors [origins *, max age 1] csrf [all] api key [clients 1, header x-key] basic auth [users 1] \
              jwt [required] authorization [default deny]{rewrite}"
         )
     );
@@ -64,7 +69,7 @@ fn filters_of_a_policy_come_in_the_order_of_envoy_gateway_before_those_of_the_ro
 fn cors_of_the_route_takes_precedence() {
     let own = shown(vec![Filter::Cors(cors(2))]);
     assert!(
-        own.starts_with(" cors [origins *, max age 2] api key"),
+        own.starts_with(" cors [origins *, max age 2] csrf"),
         "{own}"
     );
     assert_eq!(own.matches("cors").count(), 1, "{own}");

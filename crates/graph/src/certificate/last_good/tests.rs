@@ -177,7 +177,7 @@ fn keeps_last_good_authorities_when_their_config_map_becomes_unusable() {
     let good = with(&Graph::default(), &config_map(&authority));
     let authorities = |graph: &Graph| {
         let asked = listener(graph).client_validation.clone();
-        asked.map(|asked| asked.authorities.clone())
+        asked.map(|asked| asked.requirements.authorities.clone())
     };
     let (expected, spoken) = (authorities(&good), target(&good).clone());
     assert!(expected.is_some(), "clients are validated");

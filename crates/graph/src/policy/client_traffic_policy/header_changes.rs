@@ -1,15 +1,14 @@
 //! `headers.earlyRequestHeaders` and `headers.lateResponseHeaders`.
 
 use super::shortfall::Shortfall;
+use super::text_pattern::{self, Case};
 use crate::route::unsendable;
-use gatefold_dataplane::client_traffic::header_change::{HeaderChange, NamePattern};
+use gatefold_dataplane::client_traffic::header_change::HeaderChange;
 use gatefold_dataplane::filter::header_modifier::{self, HeaderAction, HeaderModifier};
+use gatefold_dataplane::text_pattern::TextPattern;
 use gatefold_diagnostic::Pointer;
-use gatefold_manifest::api::{
-    self, ExtendedHTTPHeaderFilter, HTTPHeader, StringMatch, StringMatchType,
-};
+use gatefold_manifest::api::{self, ExtendedHTTPHeaderFilter, HTTPHeader, StringMatch};
 use http::header::{HOST, HeaderName, HeaderValue};
-use regex::Regex;
 
 /// Reads changes to headers, and collects those that can't be made.
 pub(super) struct HeaderChangeReader<'p> {
@@ -102,26 +101,9 @@ impl HeaderChangeReader<'_> {
         }
     }
 
-    fn pattern(&mut self, pattern: &StringMatch, at: &Pointer) -> Option<NamePattern> {
-        let text = pattern.value.to_ascii_lowercase();
-        Some(match pattern.kind {
-            StringMatchType::Exact => NamePattern::Exact(text),
-            StringMatchType::Prefix => NamePattern::Prefix(text),
-            StringMatchType::Suffix => NamePattern::Suffix(text),
-            StringMatchType::RegularExpression => {
-                // The pattern alone must be an expression, since `a)|(b` is one only between brackets.
-                let value = &pattern.value;
-                let whole = || Regex::new(&format!("^(?i:{value})$"));
-                match Regex::new(value).and_then(|_| whole()) {
-                    Ok(expression) => NamePattern::Expression(expression),
-                    Err(error) => {
-                        let message = format!("`{value}` isn't a regular expression: {error}");
-                        self.refuse(at.key("value"), message);
-                        return None;
-                    }
-                }
-            }
-        })
+    fn pattern(&mut self, pattern: &StringMatch, at: &Pointer) -> Option<TextPattern> {
+        let read = text_pattern::read(pattern, Case::Lower);
+        read.map_err(|why| self.refuse(at.key("value"), why)).ok()
     }
 
     fn refuse(&mut self, pointer: Pointer, message: String) {
@@ -131,30 +113,4 @@ impl HeaderChangeReader<'_> {
 
 fn is_host(name: &api::HeaderName) -> bool {
     name.as_str().eq_ignore_ascii_case(HOST.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_is_an_expression_by_itself() {
-        let mut shortfalls = Vec::new();
-        let mut read = |value: &str| {
-            let mut reader = HeaderChangeReader {
-                shortfalls: &mut shortfalls,
-            };
-            let pattern = StringMatch {
-                kind: StringMatchType::RegularExpression,
-                value: value.to_owned(),
-            };
-            reader.pattern(&pattern, &Pointer::spec())
-        };
-        assert!(read("X-(a|b)").is_some());
-        for text in ["a)|(b", "(", "*"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-        assert!(shortfalls.iter().all(|it| it.effect.closes()));
-        assert_eq!(shortfalls.len(), 3);
-    }
 }

@@ -6,6 +6,9 @@ use super::header_changes::HeaderChangeReader;
 use super::shortfall::Shortfall;
 use super::time_limits;
 use gatefold_dataplane::client_traffic::client_address::{AddressSource, WithoutAddress};
+use gatefold_dataplane::client_traffic::forwarded_client_cert::{
+    CertificateDetails, ForwardedClientCert,
+};
 use gatefold_dataplane::client_traffic::{ClientTraffic, RequestIdRule, Underscores};
 use gatefold_dataplane::filter::security::authorization::ClientNetwork;
 use gatefold_dataplane::path_normalization::{EscapedSlashes, PathRules};
@@ -13,7 +16,7 @@ use gatefold_diagnostic::Pointer;
 use gatefold_manifest::api::{
     ClientIPDetectionSettings, ClientTrafficPolicySpec, CustomHeaderExtensionSettings,
     HeaderSettings, PathEscapedSlashAction, PathSettings, RequestIDAction, WithUnderscoresAction,
-    XForwardedForSettings,
+    XFCCCertData, XFCCForwardMode, XForwardedClientCert, XForwardedForSettings,
 };
 use http::HeaderName;
 use std::num::NonZeroUsize;
@@ -36,6 +39,10 @@ pub(super) fn of(spec: &ClientTrafficPolicySpec, shortfalls: &mut Vec<Shortfall>
             .unwrap_or_default(),
         underscores: headers.map(underscores).unwrap_or_default(),
         request_id: headers.map(request_id).unwrap_or_default(),
+        forwarded_client_cert: headers
+            .and_then(|it| it.x_forwarded_client_cert.as_ref())
+            .map(forwarded_client_cert)
+            .unwrap_or_default(),
         path: spec.path.as_ref().map(path),
         health_check: spec.health_check.as_ref().map(|it| (*it.path).into()),
         request_headers: early.map(|it| changes.of_requests(it)).unwrap_or_default(),
@@ -109,6 +116,24 @@ fn request_id(settings: &HeaderSettings) -> RequestIdRule {
         (Some(RequestIDAction::PreserveOrGenerate), _) | (None, Some(true) | None) => {
             RequestIdRule::KeepOrMake
         }
+    }
+}
+
+fn forwarded_client_cert(settings: &XForwardedClientCert) -> ForwardedClientCert {
+    let has = |detail| settings.cert_details_to_add.contains(&detail);
+    let details = CertificateDetails {
+        certificate: has(XFCCCertData::Cert),
+        chain: has(XFCCCertData::Chain),
+        subject: has(XFCCCertData::Subject),
+        uris: has(XFCCCertData::URI),
+        dns_names: has(XFCCCertData::DNS),
+    };
+    match settings.mode {
+        None | Some(XFCCForwardMode::Sanitize) => ForwardedClientCert::Sanitize,
+        Some(XFCCForwardMode::ForwardOnly) => ForwardedClientCert::ForwardOnly,
+        Some(XFCCForwardMode::AppendForward) => ForwardedClientCert::AppendForward(details),
+        Some(XFCCForwardMode::SanitizeSet) => ForwardedClientCert::SanitizeSet(details),
+        Some(XFCCForwardMode::AlwaysForwardOnly) => ForwardedClientCert::AlwaysForwardOnly,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::shortfall::Shortfall;
 use super::{request_settings, socket_settings, tls_settings};
+use crate::certificate::client_validation::ClientValidationNode;
 use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
 use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
@@ -17,12 +18,14 @@ pub(crate) struct PolicySettings {
     pub socket: SocketSettings,
     /// How TLS is set up. `None` if the policy says nothing of it.
     pub tls: Option<Arc<TlsSettings>>,
+    /// How the certificates of clients are validated, if the policy says so and it can be done.
+    pub clients: Option<Arc<ClientValidationNode>>,
     /// What gatefold doesn't serve.
     pub(super) shortfalls: Vec<Shortfall>,
 }
 
 impl PolicySettings {
-    /// Reads the settings of a policy.
+    /// Reads the settings of a policy, except for those that depend on other objects.
     pub fn of(spec: &ClientTrafficPolicySpec) -> Self {
         let mut shortfalls: Vec<_> = spec.set_fields.iter().filter_map(unserved).collect();
         let tls = spec.tls.as_ref();
@@ -32,6 +35,7 @@ impl PolicySettings {
         PolicySettings {
             requests,
             socket: socket_settings::of(spec, &mut shortfalls),
+            clients: None,
             tls: tls.filter(|it| *it != TlsSettings::default()).map(Arc::new),
             shortfalls,
         }

@@ -19,6 +19,11 @@ pub(super) enum ShortfallEffect {
     Closes,
     /// The policy's targets answer 500, because it can't be applied as written.
     Invalid,
+    /// The policy's targets answer 500, because an object that it refers to can't be used. The reference is reported where it is
+    /// resolved.
+    Unresolved,
+    /// The targets are served with the last good content of an object. It is reported where it is read.
+    LastGood,
     /// The targets are served without it.
     Ignored,
     /// The targets are served with it, and have no protection where gatefold would have one.
@@ -29,8 +34,12 @@ impl ShortfallEffect {
     /// Whether the policy's targets answer 500.
     pub fn closes(self) -> bool {
         match self {
-            ShortfallEffect::Closes | ShortfallEffect::Invalid => true,
-            ShortfallEffect::Ignored | ShortfallEffect::Unlimited => false,
+            ShortfallEffect::Closes | ShortfallEffect::Invalid | ShortfallEffect::Unresolved => {
+                true
+            }
+            ShortfallEffect::LastGood | ShortfallEffect::Ignored | ShortfallEffect::Unlimited => {
+                false
+            }
         }
     }
 }
@@ -57,6 +66,18 @@ impl Shortfall {
     pub fn invalid(pointer: Pointer, message: impl Into<String>) -> Self {
         Shortfall {
             effect: ShortfallEffect::Invalid,
+            ..Shortfall::warns(pointer, message)
+        }
+    }
+
+    /// An object that the policy refers to can't be used. If `has_last_good`, its last good content stays in force.
+    pub fn reference(pointer: Pointer, message: impl Into<String>, has_last_good: bool) -> Self {
+        Shortfall {
+            effect: if has_last_good {
+                ShortfallEffect::LastGood
+            } else {
+                ShortfallEffect::Unresolved
+            },
             ..Shortfall::warns(pointer, message)
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::tests::clients::tls::{certified, client_config, handshake};
 use crate::tests::support::{Client, Gateway, Upstream, soon, tls_port, to};
-use gatefold_dataplane::client_validation::{ClientMode, ClientValidation};
+use gatefold_dataplane::client_validation::{ClientRequirements, ClientValidation};
 use gatefold_dataplane::tls::{CertificateSet, PortTls};
 use rcgen::PKCS_ECDSA_P256_SHA256;
 use rustls::ClientConnection;
@@ -16,9 +16,12 @@ use tokio::net::TcpStream;
 
 /// Starts a gateway whose only listener admits clients with this certificate.
 async fn checking(client: &CertifiedKey) -> Gateway {
-    let authorities = vec![client.cert[0].clone()];
+    let requirements = ClientRequirements {
+        authorities: vec![client.cert[0].clone()],
+        ..ClientRequirements::default()
+    };
     let scope = "default/gateway:443".into();
-    let validation = ClientValidation::new(scope, ClientMode::ValidOnly, authorities);
+    let validation = ClientValidation::new(scope, requirements);
     let keys = vec![certified(&["a.example"], &PKCS_ECDSA_P256_SHA256)];
     let set = {
         let validation = Arc::new(validation.expect("an authority"));

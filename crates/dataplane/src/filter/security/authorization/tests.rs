@@ -10,6 +10,7 @@ fn rule(action: AccessAction) -> AccessRule {
         headers: Vec::new(),
         token: None,
         methods: Vec::new(),
+        path: None,
     }
 }
 
@@ -34,6 +35,7 @@ fn passes(
         ClientRequest {
             address: address.parse().expect("an address"),
             method: &method,
+            path: "/",
             headers,
             token: None,
         },
@@ -210,6 +212,7 @@ fn condition_on_a_token_needs_all_scopes_and_claims_of_a_token_of_the_provider()
             ClientRequest {
                 address: std::net::Ipv4Addr::LOCALHOST.into(),
                 method: &Method::GET,
+                path: "/",
                 headers: &headers,
                 token,
             },

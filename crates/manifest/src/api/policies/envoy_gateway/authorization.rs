@@ -3,7 +3,7 @@
 use super::Untyped;
 use super::network::cidr;
 use crate::Decoder;
-use crate::api::{HTTPMethod, choice, object, refuse};
+use crate::api::{HTTPMethod, PathMatchType, choice, object, refuse};
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
 
@@ -58,7 +58,7 @@ object! {
         /// The methods.
         "methods" => methods: Option<Vec<HTTPMethod>> [1..=16],
         /// The path.
-        "path" => path: Option<Untyped>,
+        "path" => path: Option<AuthorizationPathMatch>,
     }
 }
 
@@ -67,6 +67,18 @@ impl AuthorizationOperation {
         if self.methods.is_none() && self.path.is_none() {
             refuse(node, "methods", "is required, or `path`", decoder);
         }
+    }
+}
+
+object! {
+    /// A condition on the path of a request.
+    pub closed AuthorizationPathMatch {
+        /// How the path is compared.
+        "type" => kind: PathMatchType = PathMatchType::PathPrefix,
+        /// The path, prefix or expression; at most 1024 characters.
+        "value" => value: String [0..=1024] = "/".to_owned(),
+        /// Whether all other paths match.
+        "invert" => invert: Option<bool>,
     }
 }
 
@@ -171,13 +183,8 @@ impl Authorization {
         for (index, rule) in self.rules.iter().enumerate() {
             let at = authorization.key("rules").index(index);
             let principal = rule.principal.as_ref();
-            let operation = rule.operation.as_ref();
             let fields = [
                 (rule.cel.is_some(), at.key("cel")),
-                (
-                    operation.is_some_and(|it| it.path.is_some()),
-                    at.key("operation").key("path"),
-                ),
                 (
                     principal.is_some_and(|it| it.client_ip_geo_locations.is_some()),
                     at.key("principal").key("clientIPGeoLocations"),

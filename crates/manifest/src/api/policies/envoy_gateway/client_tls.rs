@@ -1,5 +1,6 @@
 //! `ClientTrafficPolicy.spec.tls`.
 
+use super::ClientValidationContext;
 use crate::Decoder;
 use crate::api::{choice, object, refuse};
 use gatefold_diagnostic::yaml::Node;
@@ -22,6 +23,8 @@ object! {
         "alpnProtocols" => alpn_protocols: Option<Vec<String>>,
         /// How sessions are resumed.
         "session" => session: Option<TLSSession>,
+        /// How the certificates of clients are validated.
+        "clientValidation" => client_validation: Option<ClientValidationContext>,
     }
 }
 

@@ -132,7 +132,7 @@ macro_rules! fields {
     };
 }
 
-use FieldEffect::{Closes, Guards, Ignored, Served};
+use FieldEffect::{Guards, Ignored, Served};
 
 /// The fields of a ClientTrafficPolicy, apart from those that name its targets.
 pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
@@ -155,7 +155,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "headers.preserveXRequestID" Served("`X-Request-ID`"),
     "headers.requestID" Served("`X-Request-ID`"),
     "headers.withUnderscoresAction" Guards("request headers with underscores"),
-    "headers.xForwardedClientCert" Ignored("`X-Forwarded-Client-Cert` is always removed, and client certificates aren't forwarded"),
+    "headers.xForwardedClientCert" Served("what backends learn of [client certificates](#client-certificates). `X-Forwarded-Client-Cert` is removed without the field"),
     "healthCheck" Served("the path is answered 200 instead of being routed"),
     "http1.disableSafeMaxConnectionDuration" Ignored("connections have no maximum duration"),
     "http1.enableTrailers" Ignored("trailers are always forwarded"),
@@ -181,7 +181,7 @@ pub const CLIENT_TRAFFIC_POLICY_FIELDS: &[PolicyField] = fields! {
     "timeout.tcp.tlsHandshakeTimeout" Served("for the TLS handshake and the PROXY header. 10 s without the field"),
     "tls.alpnProtocols" Served("`h2`, `http/1.1` and `http/1.0`, in the order of the list"),
     "tls.ciphers" Served("those cipher suites of TLS 1.2 that rustls has, [which are these](#tls)"),
-    "tls.clientValidation" Closes,
+    "tls.clientValidation" Guards("HTTPS listeners request and verify certificates, [see below](#client-certificates)"),
     "tls.ecdhCurves" Served("`X25519`, `P-256` and `P-384`"),
     "tls.fingerprints" Ignored("gatefold computes no fingerprints"),
     "tls.maxVersion" Served("TLS 1.2 and 1.3"),

@@ -23,7 +23,7 @@ object! {
 
 /// An origin: `*`, or a scheme, a host that may begin with `*.`, and an optional port. Source: the pattern of `Origin`:
 /// `^(\*|[A-Za-z][A-Za-z0-9+.-]*:\/\/(\*|(\*\.)?(([\w-]+\.?)+)?[\w-]+)(:\d{1,5})?)$`, at most 253 characters.
-fn origin(text: &str) -> Result<(), String> {
+pub(super) fn origin(text: &str) -> Result<(), String> {
     if text == "*" || (text.len() <= 253 && is_origin(text)) {
         Ok(())
     } else {

@@ -13,6 +13,8 @@ pub struct HeaderSettings {
     pub preserve_x_request_id: Option<bool>,
     /// What happens to `X-Request-ID`.
     pub request_id: Option<RequestIDAction>,
+    /// What backends learn of client certificates.
+    pub x_forwarded_client_cert: Option<XForwardedClientCert>,
     /// Changes to requests before they are routed.
     pub early_request_headers: Option<ExtendedHTTPHeaderFilter>,
     /// Changes to responses.
@@ -29,12 +31,14 @@ impl Decode for HeaderSettings {
         let with_underscores_action = fields.read("withUnderscoresAction", decoder);
         let preserve_x_request_id = fields.read("preserveXRequestID", decoder);
         let request_id = fields.read("requestID", decoder);
+        let x_forwarded_client_cert = fields.read("xForwardedClientCert", decoder);
         let early_request_headers = fields.read("earlyRequestHeaders", decoder);
         let late_response_headers = fields.read("lateResponseHeaders", decoder);
         let settings = HeaderSettings {
             with_underscores_action: with_underscores_action?,
             preserve_x_request_id: preserve_x_request_id?,
             request_id: request_id?,
+            x_forwarded_client_cert: x_forwarded_client_cert?,
             early_request_headers: early_request_headers?,
             late_response_headers: late_response_headers?,
         };
@@ -69,6 +73,62 @@ choice! {
         Generate,
         /// It is removed.
         Disable,
+    }
+}
+
+object! {
+    /// What backends learn of client certificates.
+    pub closed XForwardedClientCert checked by XForwardedClientCert::check {
+        /// What happens to the header; absent for `Sanitize`.
+        "mode" => mode: Option<XFCCForwardMode>,
+        /// What is added, beside the digest of the certificate.
+        "certDetailsToAdd" => cert_details_to_add: Vec<XFCCCertData> [0..=5],
+    }
+}
+
+choice! {
+    /// What happens to `X-Forwarded-Client-Cert`.
+    pub XFCCForwardMode {
+        /// It is removed.
+        Sanitize,
+        /// It is kept if the client has a certificate.
+        ForwardOnly,
+        /// The client's certificate is appended.
+        AppendForward,
+        /// The client's certificate replaces what the client has sent.
+        SanitizeSet,
+        /// It is kept.
+        AlwaysForwardOnly,
+    }
+}
+
+choice! {
+    /// A part of a certificate.
+    pub XFCCCertData {
+        /// Its subject.
+        Subject,
+        /// The certificate.
+        Cert,
+        /// The certificate and those that signed it.
+        Chain,
+        /// Its DNS names.
+        DNS,
+        /// Its URIs.
+        URI,
+    }
+}
+
+impl XForwardedClientCert {
+    /// Source: the CRD.
+    fn check(&self, node: &Node, decoder: &mut Decoder) {
+        let adds = matches!(
+            self.mode,
+            Some(XFCCForwardMode::AppendForward | XFCCForwardMode::SanitizeSet)
+        );
+        if !self.cert_details_to_add.is_empty() && !adds {
+            let why = "needs the mode `AppendForward` or `SanitizeSet`";
+            refuse(node, "certDetailsToAdd", why, decoder);
+        }
     }
 }
 

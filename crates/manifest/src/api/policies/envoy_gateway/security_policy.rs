@@ -1,7 +1,7 @@
 //! SecurityPolicy.
 
 use super::{
-    APIKeyAuth, Authorization, BasicAuth, JWT, OIDC, PolicyTargetFields, SecurityPolicyCors,
+    APIKeyAuth, Authorization, BasicAuth, CSRF, JWT, OIDC, PolicyTargetFields, SecurityPolicyCors,
     TargetSelector, Untyped,
 };
 use crate::Decoder;
@@ -29,7 +29,7 @@ object! {
         /// Cross-origin requests.
         "cors" => cors: Option<SecurityPolicyCors>,
         /// Protection against cross-site request forgery.
-        "csrf" => csrf: Option<Untyped>,
+        "csrf" => csrf: Option<CSRF>,
         /// Authentication with user name and password.
         "basicAuth" => basic_auth: Option<BasicAuth>,
         /// Authentication with JSON Web Tokens.
@@ -67,7 +67,7 @@ impl SecurityPolicySpec {
     /// Returns the paths of the fields that gatefold doesn't serve. Each of them protects the targets.
     pub fn unserved(&self) -> Vec<Pointer> {
         let spec = Pointer::spec();
-        let fields = [("csrf", self.csrf), ("extAuth", self.ext_auth)];
+        let fields = [("extAuth", self.ext_auth)];
         let set = fields.into_iter().filter(|(_, field)| field.is_some());
         let set = set.map(|(name, _)| spec.key(name));
         let below = self.authorization.iter().flat_map(Authorization::unserved);

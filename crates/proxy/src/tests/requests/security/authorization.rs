@@ -17,6 +17,7 @@ fn rule(action: AccessAction) -> AccessRule {
         headers: Vec::new(),
         token: None,
         methods: Vec::new(),
+        path: None,
     }
 }
 

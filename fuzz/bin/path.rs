@@ -1,0 +1,5 @@
+//! Runs `path` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gatefold_fuzz::path::check(bytes));
