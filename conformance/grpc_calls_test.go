@@ -182,6 +182,12 @@ func startGateway(t *testing.T, backend net.Addr) string {
 	require.NoError(t, err)
 	manifests := strings.NewReplacer("GATEWAY_PORT", gatewayPort, "BACKEND_PORT", backendPort, "DEAD_PORT", deadPort).Replace(grpcManifests)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "grpc.yaml"), []byte(manifests), 0o600))
+	startReady(t, folder, admin)
+	return gateway
+}
+
+// startReady runs the daemon with a folder until it is ready.
+func startReady(t *testing.T, folder, admin string) {
 	daemon, err := StartDaemon(*daemonBinary, "run --config-dir {dir} --admin {admin} --address 127.0.0.1", filepath.Join(folder, "daemon.log"), admin,
 		map[string]string{"dir": folder, "admin": admin})
 	require.NoError(t, err)
@@ -194,7 +200,6 @@ func startGateway(t *testing.T, backend net.Addr) string {
 		defer response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	}, 20*time.Second, 20*time.Millisecond, "the daemon is never ready")
-	return gateway
 }
 
 func freeAddress(t *testing.T) string {

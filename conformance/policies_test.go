@@ -26,7 +26,7 @@ const envoyGateway = "github.com/envoyproxy/gateway@v1.9.1"
 // unread has the fields whose contents gatefold doesn't read. A policy that sets one closes its targets or names it in its status.
 var unread = map[string][]string{
 	"SecurityPolicy": {
-		"spec.csrf", "spec.extAuth", "spec.oidc",
+		"spec.csrf", "spec.extAuth.grpc.backendSettings", "spec.extAuth.http.backendSettings", "spec.oidc",
 		"spec.authorization.rules.operation.path", "spec.authorization.rules.principal.clientIPGeoLocations",
 		"spec.jwt.providers.remoteJWKS.backendRef", "spec.jwt.providers.remoteJWKS.backendSettings",
 	},

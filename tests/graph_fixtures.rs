@@ -360,7 +360,10 @@ fn filters(filters: &[FilterNode]) -> String {
             FilterNode::UrlRewrite(_) => return " rewrite".to_owned(),
             FilterNode::RequestMirror(mirror) => return format!(" mirror to {}", mirror.name),
             FilterNode::Cors(_) => return " cors".to_owned(),
-            FilterNode::ExternalAuth(auth) => return format!(" asks {}", auth.name),
+            FilterNode::ExternalAuth(auth) => {
+                let servers: Vec<&str> = auth.servers.iter().map(|it| &*it.name).collect();
+                return format!(" asks {}", servers.join(", "));
+            }
         };
         let names = |headers: &[gatefold_manifest::api::HTTPHeader]| -> Vec<String> {
             headers

@@ -1,11 +1,10 @@
 //! A JSON Web Token.
 
+use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::jwt::JwtFilter;
 use gatefold_dataplane::filter::security::jwt::TokenRequirement;
 use gatefold_dataplane::filter::security::jwt::key_set::KeySet;
-use gatefold_dataplane::filter::security::jwt::provider::{
-    Audiences, ClaimRouting, JwtProvider, ProviderKeys,
-};
+use gatefold_dataplane::filter::security::jwt::provider::{Audiences, JwtProvider, ProviderKeys};
 use gatefold_dataplane::filter::security::jwt::token_source::TokenSources;
 use http::{HeaderMap, HeaderValue};
 use std::sync::LazyLock;
@@ -25,7 +24,7 @@ static FILTER: LazyLock<JwtFilter> = LazyLock::new(|| {
             keys: ProviderKeys::Local(keys),
             sources: TokenSources::new(Vec::new()),
             claim_headers: Vec::new(),
-            routing: ClaimRouting::Keep,
+            routing: RouteChoice::Keep,
         }],
         requirement: TokenRequirement::Required,
     }

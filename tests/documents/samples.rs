@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const SAMPLES: [&str; 8] = [
+const SAMPLES: [&str; 9] = [
     "auth",
     "behind-a-proxy",
     "canary",
     "compose",
     "cross-namespace",
+    "ext-auth",
     "grpc",
     "quickstart",
     "tls",
@@ -114,6 +115,37 @@ fn behind_a_proxy_the_client_is_known_in_both_ways() {
     };
     assert_eq!(list("198.51.100.7"), 200);
     assert_eq!(list("198.51.100.7, 203.0.113.1"), 403, "a forged beginning");
+}
+
+#[test]
+fn ext_auth_lets_requests_with_a_session_pass() {
+    let server = Folder::new();
+    server.copy(
+        repository("config/ext-auth/server/server.yaml"),
+        "server.yaml",
+    );
+    let server = Daemon::of(&server).port(9091).echo().start();
+    let shop = Folder::sample("ext-auth");
+    let socket = server.socket(9091);
+    shop.replace("policy.yaml", "127.0.0.1", &socket.ip().to_string());
+    // The port of the EndpointSlice, not that of the Service.
+    let endpoint = format!("\nports:\n  - port: {}", socket.port());
+    shop.replace("policy.yaml", "\nports:\n  - port: 9091", &endpoint);
+    let daemon = Daemon::of(&shop).echo().start();
+    let ask = |headers: &[(&str, &str)]| {
+        let answer = daemon.connect().get("shop.example.com", "/cart", headers);
+        answer.expect("an answer")
+    };
+    let denied = ask(&[]);
+    assert_eq!(denied.status, 302);
+    let location = Some("https://auth.example.com/login");
+    assert_eq!(denied.header("location"), location);
+    let session = ("Cookie", "theme=dark; session=example");
+    let allowed = ask(&[session, ("Remote-User", "root")]);
+    let user = &allowed.json()["headers"]["Remote-User"];
+    assert_eq!(*user, serde_json::json!(["alice"]));
+    drop(server);
+    daemon.wait_for_status("shop.example.com", "/cart", 403);
 }
 
 #[test]

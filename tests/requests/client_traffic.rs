@@ -181,3 +181,20 @@ fn a_change_that_cannot_be_made_closes_the_targets() {
         daemon.wait_for_diagnostic("GF0556");
     }
 }
+
+#[test]
+fn the_dot_at_the_end_of_a_host_is_removed() {
+    let strips = with("headers: {host: {stripTrailingHostDot: true}}");
+    let keeps = with("headers: {host: {stripTrailingHostDot: false}}");
+    for (daemon, sent, expected) in [
+        (&strips, "www.example.com.", "www.example.com"),
+        (&strips, "www.example.com.:80", "www.example.com:80"),
+        (&strips, "www.example.com", "www.example.com"),
+        (&keeps, "www.example.com.", "www.example.com."),
+    ] {
+        let answer = daemon.connect().get(sent, "/", &[]).expect("an answer");
+        assert_eq!(answer.json()["host"], expected, "{sent}");
+        let forwarded = &answer.json()["headers"]["X-Forwarded-Host"];
+        assert_eq!(*forwarded, json!([expected]), "{sent}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod client_limits;
+mod connection_lifetime;
 mod connections;
 mod listener_sets;
 mod listeners;

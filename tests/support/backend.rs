@@ -12,7 +12,7 @@ pub struct TestBackend {
 }
 
 /// The header of a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReceivedRequest {
     /// `METHOD TARGET VERSION`.
     pub line: String,

@@ -4,16 +4,17 @@
 //! serves. A rule that can't be compiled as written answers 500; a backend without its filters or its TLS gets no request.
 
 use super::backend_tls::{BackendTlsCache, Identities};
-use super::filter::filters;
+use super::filter::{external_auth, filters};
 use super::routes::CompileMatch;
 use super::timeouts::{retry, timeouts};
 use gatefold_dataplane::backend::{Backend, BackendTarget, EndpointSet, Split};
 use gatefold_dataplane::durations::Durations;
+use gatefold_dataplane::filter::external_auth::ExternalAuth;
 use gatefold_dataplane::filter::{Filter, Filters};
 use gatefold_dataplane::{Action, Rule, RuleId};
 use gatefold_graph::policy::backend_tls::BackendTlsNode;
 use gatefold_graph::policy::security_policy::SecurityNode;
-use gatefold_graph::route::{BackendNode, FilterNode, RuleNode, TargetNode};
+use gatefold_graph::route::{BackendNode, ExternalAuthNode, FilterNode, RuleNode, TargetNode};
 use gatefold_graph::{Graph, ServicePortKey};
 use hashbrown::HashMap;
 use http::StatusCode;
@@ -25,7 +26,12 @@ pub(super) struct Backends {
     durations: Durations,
     tls: BackendTlsCache,
     targets: HashMap<ServicePortKey, SharedTarget>,
+    /// `extAuth` of the policies of this graph, by the addresses of their nodes, which live as long as they are in here.
+    ext_auth: HashMap<usize, CompiledExtAuth>,
 }
+
+/// `extAuth` of a policy. `None` if it can't be compiled as demanded.
+type CompiledExtAuth = (Arc<ExternalAuthNode>, Option<Arc<ExternalAuth>>);
 
 /// The compiled target of all references to a Service's port.
 struct SharedTarget {
@@ -44,6 +50,7 @@ impl Backends {
     /// Begins with the next graph. Returns whether compiled rules of the previous graph can be reused if their nodes are the
     /// same.
     pub(super) fn begin(&mut self, graph: &Graph, identities: &Identities<'_>) -> bool {
+        self.ext_auth.clear();
         self.durations.routes.forget_unused();
         self.durations.backends.forget_unused();
         self.targets
@@ -135,11 +142,28 @@ impl Backends {
     ) -> Option<Filters> {
         let mut filters = self.filter_list(&node.filters, prefix, before)?;
         match security {
-            Some(SecurityNode::Filters(security)) => security.add_to(&mut filters),
+            Some(SecurityNode::Filters(security)) => {
+                security.own.add_to(&mut filters);
+                if let Some(node) = &security.ext_auth {
+                    filters.push(Filter::ExternalAuth(self.ext_auth(node)?));
+                }
+            }
             Some(SecurityNode::Refused(_)) => return None,
             None => {}
         }
         Some(Filters::new(filters))
+    }
+
+    /// Compiles `extAuth` of a policy, once for all rules that it protects. `None` if a server can't be asked as demanded.
+    fn ext_auth(&mut self, node: &Arc<ExternalAuthNode>) -> Option<Arc<ExternalAuth>> {
+        let address = Arc::as_ptr(node).addr();
+        if let Some((_, compiled)) = self.ext_auth.get(&address) {
+            return compiled.clone();
+        }
+        let compiled = external_auth(node, |target| self.target(target)).map(Arc::new);
+        self.ext_auth
+            .insert(address, (node.clone(), compiled.clone()));
+        compiled
     }
 
     /// Compiles the filters of a backend, including the mirrors.

@@ -5,7 +5,7 @@ use gatefold_dataplane::filter::Filter;
 use gatefold_dataplane::filter::cors::{
     Allowed, Cors, Credentials, Exposed, OriginPattern, Origins,
 };
-use gatefold_dataplane::filter::external_auth::{CopiedHeaders, ExternalAuth};
+use gatefold_dataplane::filter::external_auth::{AuthServer, AuthServers, ExternalAuth};
 use gatefold_dataplane::filter::header_modifier::{HeaderAction, HeaderModifier, refusal, value};
 use gatefold_dataplane::filter::path_modifier::PathModifier;
 use gatefold_dataplane::filter::request_mirror::{RequestMirror, Share};
@@ -51,8 +51,7 @@ pub(super) fn filters(
                 })
             }
             FilterNode::ExternalAuth(node) => {
-                let target = target(&node.target);
-                Filter::ExternalAuth(Box::new(external_auth(node, target)))
+                Filter::ExternalAuth(Arc::new(external_auth(node, &mut target)?))
             }
             FilterNode::Cors(fields) => Filter::Cors(Arc::new(cors(fields)?)),
         })
@@ -60,19 +59,25 @@ pub(super) fn filters(
     nodes.iter().map(&mut filter).collect()
 }
 
-fn external_auth(node: &ExternalAuthNode, target: BackendTarget) -> ExternalAuth {
-    let copied = node.response_headers.as_slice();
-    ExternalAuth {
-        name: node.name.as_str().into(),
-        target,
-        path_prefix: node.path_prefix.as_str().into(),
-        request_headers: node.request_headers.as_slice().into(),
-        copied: if copied.is_empty() {
-            CopiedHeaders::All
-        } else {
-            CopiedHeaders::Listed(copied.into())
-        },
-    }
+/// Compiles the servers of a filter. `None` if one of them can't be asked as demanded, for example in TLS.
+pub(super) fn external_auth(
+    node: &ExternalAuthNode,
+    mut target: impl FnMut(&TargetNode) -> BackendTarget,
+) -> Option<ExternalAuth> {
+    let servers = node.servers.iter().map(|server| {
+        let target = target(&server.target);
+        let is_valid = !matches!(target, BackendTarget::Invalid);
+        is_valid.then(|| AuthServer {
+            name: server.name.as_str().into(),
+            weight: server.weight,
+            fallback: server.fallback,
+            target,
+        })
+    });
+    Some(ExternalAuth {
+        servers: AuthServers::new(servers.collect::<Option<_>>()?),
+        settings: node.settings.clone(),
+    })
 }
 
 fn redirect(filter: &HTTPRequestRedirectFilter, prefix: &str) -> RequestRedirect {

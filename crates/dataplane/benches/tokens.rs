@@ -6,10 +6,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{Criterion, criterion_group, criterion_main};
+use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::jwt::key_set::KeySet;
-use gatefold_dataplane::filter::security::jwt::provider::{
-    Audiences, ClaimRouting, JwtProvider, ProviderKeys,
-};
+use gatefold_dataplane::filter::security::jwt::provider::{Audiences, JwtProvider, ProviderKeys};
 use gatefold_dataplane::filter::security::jwt::token_source::TokenSources;
 use gatefold_dataplane::filter::security::jwt::{JwtFilter, TokenRequirement};
 use http::{HeaderMap, HeaderValue};
@@ -79,7 +78,7 @@ fn filter(jwk: &Value) -> JwtFilter {
         keys: ProviderKeys::Local(keys),
         sources: TokenSources::new(Vec::new()),
         claim_headers: Vec::new(),
-        routing: ClaimRouting::Keep,
+        routing: RouteChoice::Keep,
     };
     JwtFilter {
         providers: vec![provider],

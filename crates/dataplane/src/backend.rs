@@ -249,6 +249,11 @@ impl EndpointSet {
         self.tls.as_ref()
     }
 
+    /// Returns the number of endpoints.
+    pub fn count(&self) -> usize {
+        self.addresses.len()
+    }
+
     /// Returns the endpoint of the next request, round-robin.
     pub fn next(&self) -> SocketAddr {
         if self.addresses.len() == 1 {

@@ -231,7 +231,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         routes: &routes,
     };
     let client_traffic_policies = layered_status::client_traffic_policies(inputs, &mut build);
-    let security_policies = layered_status::security_policies(inputs, &mut build);
+    let security_policies = layered_status::security_policies(inputs, &mut ports, &mut build);
     let remote_jwks = jwks::resolve(&mut ports, &build);
     let oidc_providers = oidc_providers::resolve(&mut ports, &build);
     let of_routes = routes.iter().flat_map(|it| it.service_ports());
@@ -239,7 +239,9 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let of_providers = oidc_providers
         .keys()
         .flat_map(OidcProviderSource::service_ports);
-    let service_ports = ports.used(of_routes.chain(of_keys).chain(of_providers));
+    let of_policies = build.security.service_ports();
+    let of_issuers = of_keys.chain(of_providers);
+    let service_ports = ports.used(of_routes.chain(of_issuers).chain(&of_policies));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
     let credentials = build.security.take_credentials();

@@ -13,7 +13,7 @@ use crate::ordered::Follow;
 use crate::policy::protection::Protections;
 use crate::stand_in::StandIns;
 use gatefold_dataplane::path_normalization::PathNormalization;
-use gatefold_manifest::api::{NamespacedName, Object, PolicyTargetKind};
+use gatefold_manifest::api::{BackendObjectReference, NamespacedName, Object, PolicyTargetKind};
 use gatefold_manifest::{Invalidates, Kind, Resources};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
@@ -60,8 +60,8 @@ impl Basis {
             attachment: unchanged(Invalidates::Routes)
                 && same_authorities(&self.resources, &now.resources)
                 && same_credentials(&self.resources, &now.resources)
-                && same_key_sets(&self.resources, &now.resources)
-                && self.has_same_issuer_servers(now)
+                && same_config_maps_of_policies(&self.resources, &now.resources)
+                && self.has_same_servers_of_policies(now)
                 && self.system_authorities == now.system_authorities
                 && self.path_normalization == now.path_normalization
                 && self.controller_name == now.controller_name
@@ -75,32 +75,41 @@ impl Basis {
         }
     }
 
-    /// Whether SecurityPolicies find the same Services of issuers as before, provided that the policies haven't changed. A policy
-    /// whose Service is gone, or is refused for a policy of its own, closes what it protects.
-    fn has_same_issuer_servers(&self, now: &Basis) -> bool {
+    /// Whether SecurityPolicies find the same Services with keys, and the same authorization servers, as before, provided that the
+    /// policies haven't changed. A policy whose Service is gone, or is refused for a policy of its own, closes what it protects.
+    /// Routes compare the endpoints of authorization servers themselves.
+    fn has_same_servers_of_policies(&self, now: &Basis) -> bool {
         let mut policies = now.resources.security_policies.values();
         policies.all(|policy| {
-            let jwt = policy.spec.jwt.iter();
-            let remote = jwt.flat_map(|it| &it.providers);
-            let remote = remote.filter_map(|it| it.remote_jwks.as_ref());
-            let of_keys = remote.flat_map(|it| &it.backend_refs);
-            let oidc = policy.spec.oidc.iter();
-            let mut references = of_keys.chain(oidc.flat_map(|it| &it.provider.backend_refs));
-            references.all(|it| {
-                let own = &policy.meta.namespace;
-                let namespace = it.backend.namespace.as_deref().unwrap_or(own);
-                let key = NamespacedName::new(namespace, &*it.backend.name);
-                let port = it.backend.port.map_or(0, |port| port.get());
-                let found = |basis: &Basis| {
-                    let service = basis.resources.services.get(&key).map(Arc::as_ptr);
-                    (service, basis.discovered.contains_key(&(key.clone(), port)))
-                };
-                let kind = PolicyTargetKind::Service;
-                found(self) == found(now)
-                    && self.stand_ins.services == now.stand_ins.services
-                    && now.protections.is_unchanged(&self.protections, kind, &key)
-            })
+            let own = &policy.meta.namespace;
+            let mut servers = policy.spec.servers().peekable();
+            if servers.peek().is_none() {
+                return true;
+            }
+            // The namespace of a merged policy's server may be that of another policy.
+            let is_merged = policy.spec.merge_type.is_some();
+            let same_services = || Arc::ptr_eq(&self.resources.services, &now.resources.services);
+            self.stand_ins.services == now.stand_ins.services
+                && (!is_merged || same_services())
+                && servers.all(|it| self.has_same_server(now, own, it))
         })
+    }
+
+    fn has_same_server(
+        &self,
+        now: &Basis,
+        own: &Arc<str>,
+        reference: &BackendObjectReference,
+    ) -> bool {
+        let namespace = reference.namespace.as_deref().unwrap_or(own);
+        let key = NamespacedName::new(namespace, &*reference.name);
+        let port = reference.port.map_or(0, |port| port.get());
+        let found = |basis: &Basis| {
+            let service = basis.resources.services.get(&key).map(Arc::as_ptr);
+            (service, basis.discovered.contains_key(&(key.clone(), port)))
+        };
+        let kind = PolicyTargetKind::Service;
+        found(self) == found(now) && now.protections.is_unchanged(&self.protections, kind, &key)
     }
 }
 
@@ -139,11 +148,12 @@ fn same_credentials(one: &Resources, other: &Resources) -> bool {
             let id = it.client_id_ref.as_ref();
             id.into_iter().chain([&it.client_secret])
         });
-        let mut references = users.chain(keys).chain(clients);
-        let same = references.all(|it| {
-            let own = &policy.meta.namespace;
-            let namespace = it.namespace.as_deref().unwrap_or(own);
-            let key = NamespacedName::new(namespace, &*it.name);
+        let own = &policy.meta.namespace;
+        let references = users.chain(keys).chain(clients);
+        let references = references.map(|it| (it.namespace.as_deref().unwrap_or(own), &*it.name));
+        let texts = spec.context_references("Secret").map(|name| (&**own, name));
+        let same = references.chain(texts).all(|(namespace, name)| {
+            let key = NamespacedName::new(namespace, name);
             let found = |resources: &Resources| resources.secrets.get(&key).map(Arc::as_ptr);
             found(one) == found(other)
         });
@@ -151,8 +161,8 @@ fn same_credentials(one: &Resources, other: &Resources) -> bool {
     })
 }
 
-/// Whether SecurityPolicies find the same ConfigMaps with keys as before, provided that the policies haven't changed.
-fn same_key_sets(one: &Resources, other: &Resources) -> bool {
+/// Whether SecurityPolicies find the same ConfigMaps with keys and texts as before, provided that the policies haven't changed.
+fn same_config_maps_of_policies(one: &Resources, other: &Resources) -> bool {
     if Arc::ptr_eq(&one.config_maps, &other.config_maps) {
         return true;
     }
@@ -163,9 +173,10 @@ fn same_key_sets(one: &Resources, other: &Resources) -> bool {
             let local = it.local_jwks.as_ref()?;
             local.value_ref.as_ref()
         });
-        let mut keys =
-            local.map(|it| NamespacedName::new(policy.meta.namespace.clone(), &*it.name));
-        keys.all(|key| {
+        let names = local.map(|it| &*it.name);
+        let mut names = names.chain(policy.spec.context_references("ConfigMap"));
+        names.all(|name| {
+            let key = NamespacedName::new(policy.meta.namespace.clone(), name);
             let found = |resources: &Resources| resources.config_maps.get(&key).map(Arc::as_ptr);
             found(one) == found(other)
         })

@@ -1,6 +1,8 @@
 //! The state of one request.
 
 use crate::access_log::RequestLog;
+use crate::external_auth::body::BufferedBody;
+use crate::external_auth::header_edit::HeaderEdit;
 use crate::filter::client::ClientFindings;
 use crate::mirror::{Copies, Copying};
 use crate::request::limits::BodyLimits;
@@ -50,6 +52,10 @@ pub struct RequestContext {
     pub(crate) sent: SentFields,
     /// The headers that authorization servers have set in the client's request.
     pub(crate) set_by_auth: Vec<HeaderName>,
+    /// Changes to the headers of its response that authorization servers demand.
+    pub(crate) auth_response: Vec<HeaderEdit>,
+    /// Its whole body, if an authorization server gets it.
+    pub(crate) body: Option<BufferedBody>,
     /// Whether it asks for an upgrade to WebSocket.
     pub(crate) upgrade: bool,
     /// The matching rule, from the snapshot at the time of routing.

@@ -67,6 +67,7 @@ impl Gatefold {
     pub(crate) fn new(snapshot: Arc<ArcSwap<Snapshot>>, options: &Options) -> Self {
         let (timeouts, counters) = (options.timeouts, options.counters.clone());
         let tls_cache = Arc::new(TlsCache::default());
+        let warnings = Arc::<Warnings>::default();
         Gatefold {
             snapshot,
             timeouts,
@@ -77,13 +78,13 @@ impl Gatefold {
                 options.threads,
             ),
             servers: FilterServers {
-                auth: AuthClient::new(timeouts, tls_cache.clone()),
+                auth: AuthClient::new(timeouts, tls_cache.clone(), warnings.clone()),
                 oidc: OidcClient::default(),
             },
             tls_cache,
             counters,
             watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
-            warnings: Arc::default(),
+            warnings,
             preserve_header_case: options.preserve_header_case,
             path_normalization: options.path_normalization,
             access_log: options.access_log.clone(),

@@ -141,6 +141,9 @@ impl ProxyHttp for Gatefold {
             if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
                 *body = None;
             }
+            if let Some(whole) = &context.body {
+                whole.replace(body);
+            }
             context.record_activity(self.watch.now());
             if let Some(log) = &mut context.log {
                 log.sending(end_of_stream);

@@ -14,6 +14,8 @@ pub(crate) enum BackendProblem {
     Connecting,
     /// A request failed.
     Failing,
+    /// It is an authorization server, and gave no answer.
+    Authorizing,
 }
 
 /// Rate-limits warnings about backends. A dead backend fails every request, some of them several times. Each kind of problem is

@@ -2,7 +2,7 @@
 
 use super::files::NOTHING;
 
-/// A SecurityPolicy at some level, with settings of some kind. `variant` is below 12.
+/// A SecurityPolicy at some level, with settings of some kind. `variant` is below 10.
 pub(super) fn security(name: &str, variant: usize) -> String {
     const GROUP: &str = "group: gateway.networking.k8s.io";
     let target = match variant % 6 {
@@ -17,10 +17,13 @@ pub(super) fn security(name: &str, variant: usize) -> String {
         ),
         _ => "targetSelectors: [{kind: HTTPRoute}, {kind: GRPCRoute}]".to_owned(),
     };
-    let settings = match variant % 9 {
+    let settings = match variant {
         0 => "basicAuth: {users: {name: users, namespace: other}}",
         1 => "basicAuth: {users: {name: users}}",
-        2 => "apiKeyAuth: {credentialRefs: [{name: keys}], extractFrom: [{headers: [x-key]}]}",
+        2 => {
+            "apiKeyAuth: {credentialRefs: [{name: keys}], extractFrom: [{headers: [x-key]}]}, \
+             extAuth: {http: {backendRef: {name: shop, namespace: other, port: 80}}, failOpen: true}"
+        }
         3 => {
             "authorization: {rules: [{action: Allow, principal: {clientCIDRs: [10.0.0.0/8]}}]}, \
              basicAuth: {users: {name: users}}"
@@ -35,7 +38,14 @@ pub(super) fn security(name: &str, variant: usize) -> String {
              {name: shop, namespace: other, port: 80}]}}, {name: other, remoteJWKS: {uri: 'http://idp.example/other', \
              backendRefs: [{name: given, port: 80}]}}]}"
         }
-        _ => "authorization: {defaultAction: Deny}",
+        8 => {
+            "authorization: {defaultAction: Deny}, extAuth: {http: {backendRefs: [{name: shop, port: 80}]}}"
+        }
+        _ => {
+            "extAuth: {http: {backendRefs: [{name: shop, port: 80}, {name: given, port: 80}], headersToBackend: [x-user]}, \
+             contextExtensions: [{name: a, type: ValueRef, valueRef: {group: '', kind: ConfigMap, name: keys, key: jwks}}, \
+             {name: b, type: ValueRef, valueRef: {group: '', kind: Secret, name: keys, key: a}}]}"
+        }
     };
     format!(
         "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: SecurityPolicy\nmetadata: {{name: {name}}}\nspec: {{{target}, {settings}}}\n"

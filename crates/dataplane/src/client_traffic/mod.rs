@@ -27,6 +27,8 @@ pub struct ClientTraffic {
     pub underscores: Underscores,
     /// What happens to `X-Request-Id`.
     pub request_id: RequestIdRule,
+    /// Whether backends get the final dot of a host.
+    pub host_dot: HostDot,
     /// What happens to `X-Forwarded-Client-Cert`.
     pub forwarded_client_cert: ForwardedClientCert,
     /// How paths are normalised. `None` if `--path-normalization` decides.
@@ -61,6 +63,16 @@ pub enum Underscores {
     Drop,
     /// The request is answered 400.
     Reject,
+}
+
+/// Whether backends get the final dot of a host, which names the root of the DNS. Routes are matched without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostDot {
+    /// They get it.
+    #[default]
+    Forward,
+    /// It is removed.
+    Strip,
 }
 
 /// What happens to `X-Request-Id`.
@@ -101,6 +113,10 @@ impl fmt::Display for ClientTraffic {
             RequestIdRule::Keep => ", X-Request-Id kept",
             RequestIdRule::Make => ", X-Request-Id made",
             RequestIdRule::Remove => ", X-Request-Id removed",
+        })?;
+        f.write_str(match self.host_dot {
+            HostDot::Forward => "",
+            HostDot::Strip => ", hosts without final dot",
         })?;
         if self.forwarded_client_cert != ForwardedClientCert::Sanitize {
             write!(

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 /// How the connections of a socket are treated. `None` means that gatefold's own setting applies.
@@ -17,6 +17,8 @@ pub struct SocketSettings {
     pub keep_alive: Option<KeepAlive>,
     /// How many connections there may be.
     pub connection_limit: Option<ConnectionLimit>,
+    /// How long a connection may live.
+    pub lifetime: Option<ConnectionLifetime>,
     /// Time limits for clients.
     pub limits: ClientLimits,
     /// How HTTP/2 is spoken.
@@ -55,6 +57,15 @@ pub struct ConnectionLimit {
     pub close_delay: Duration,
 }
 
+/// How long a connection may live. At least one limit is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLifetime {
+    /// The time after which it drains.
+    pub duration: Option<Duration>,
+    /// The number of requests after which it drains.
+    pub requests: Option<NonZeroU32>,
+}
+
 /// Time limits for clients. `None` means that gatefold's own limit applies, and [`Duration::MAX`] that there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientLimits {
@@ -84,6 +95,7 @@ impl fmt::Display for SocketSettings {
             proxy_protocol,
             keep_alive,
             connection_limit,
+            lifetime,
             limits,
             http2,
         } = self;
@@ -104,6 +116,15 @@ impl fmt::Display for SocketSettings {
                 f,
                 ", connections {connections}, others closed after {close_delay:?}"
             )?;
+        }
+        if let Some(ConnectionLifetime { duration, requests }) = lifetime {
+            f.write_str(", connections end")?;
+            if let Some(duration) = duration {
+                write!(f, " after {duration:?}")?;
+            }
+            if let Some(requests) = requests {
+                write!(f, " after {requests} requests")?;
+            }
         }
         let limits = [
             ("handshake", limits.handshake),

@@ -11,6 +11,7 @@ pub mod header_modifier;
 pub mod path_modifier;
 pub mod request_mirror;
 pub mod request_redirect;
+pub mod route_choice;
 pub mod scheme;
 pub mod security;
 pub mod url_rewrite;
@@ -39,7 +40,7 @@ pub enum Filter {
     /// Requires that requests which change something come from the site itself. Only rules have it.
     Csrf(Arc<CsrfFilter>),
     /// Requires that an authorization server allows the request. Only rules have it.
-    ExternalAuth(Box<ExternalAuth>),
+    ExternalAuth(Arc<ExternalAuth>),
     /// Requires the key of a client. Only rules have it.
     ApiKey(Arc<ApiKeyFilter>),
     /// Requires the password of a user. Only rules have it.

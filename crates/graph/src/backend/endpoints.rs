@@ -115,6 +115,11 @@ impl<'a> ServicePorts<'a> {
         node
     }
 
+    /// Whether a port has been looked up.
+    pub fn has_looked_up(&self, key: &ServicePortKey) -> bool {
+        self.found.contains_key(key)
+    }
+
     /// Whether a port resolves to the same node as before, although something that ports depend on has changed.
     pub fn is_unchanged(&mut self, key: &ServicePortKey) -> bool {
         let Some(before) = self.before.get(key) else {

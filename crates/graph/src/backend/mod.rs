@@ -1,9 +1,10 @@
-//! Resolves backend references of routes (API: `BackendObjectReference`).
+//! Resolves backend references of routes and policies (API: `BackendObjectReference`).
 //!
-//! In: a reference and the object that contains it. Out: its name for logs and its target. Problems become the route's
-//! `ResolvedRefs` condition and a diagnostic. A new kind of backend is an arm of [`BackendKind`] and a file.
+//! In: a reference and the object that contains it. Out: its name for logs and its target. Problems become a
+//! condition, for a route `ResolvedRefs`, and a diagnostic. A new kind of backend is an arm of [`BackendKind`] and a file.
 
 mod app_protocol;
+pub(crate) mod auth_server;
 pub(crate) mod endpoints;
 pub(crate) mod service;
 
@@ -43,7 +44,7 @@ impl BackendKind {
     }
 }
 
-/// The backend references of a route, as they are resolved.
+/// The backend references of a route or a policy, as they are resolved.
 pub(crate) struct BackendReferences<'s, 'a> {
     pub ports: &'s mut ServicePorts<'a>,
     /// The version of HTTP that every backend must support. `None` if the Service decides.
@@ -52,6 +53,21 @@ pub(crate) struct BackendReferences<'s, 'a> {
     pub resolved: Vec<ServicePortKey>,
     /// Problems with the other references.
     pub unresolved: Vec<Problem>,
+    /// What is to be reported about the references.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl<'s, 'a> BackendReferences<'s, 'a> {
+    /// Begins without references.
+    pub fn new(ports: &'s mut ServicePorts<'a>, version: Option<HttpVersion>) -> Self {
+        BackendReferences {
+            ports,
+            version,
+            resolved: Vec::new(),
+            unresolved: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
 }
 
 /// A backend reference and its place.
@@ -85,7 +101,7 @@ impl BackendReference<'_> {
     pub fn resolve<'a>(
         &self,
         references: &mut BackendReferences<'_, 'a>,
-        build: &mut Build<'a>,
+        build: &Build<'a>,
     ) -> (String, TargetNode) {
         let reference = Reference::from(self.reference);
         let key = reference.key(self.subject.referrer());
@@ -99,7 +115,7 @@ impl BackendReference<'_> {
         };
         let target = target.unwrap_or_else(|refusal| {
             references.unresolved.push(refusal.problem);
-            build.diagnostics.extend(refusal.finding.map(|it| *it));
+            references.findings.extend(refusal.finding.map(|it| *it));
             TargetNode::Invalid
         });
         (name, target)

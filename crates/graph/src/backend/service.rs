@@ -18,7 +18,7 @@ pub(super) fn resolve<'a>(
     at: &BackendReference<'_>,
     key: NamespacedName,
     references: &mut BackendReferences<'_, 'a>,
-    build: &mut Build<'a>,
+    build: &Build<'a>,
 ) -> Result<TargetNode, BackendRefusal> {
     let number = at.reference.port.map_or(0, |port| port.get());
     let service = (key, number);
@@ -28,7 +28,7 @@ pub(super) fn resolve<'a>(
     let node = references.ports.look_up(&service, port);
     if port.is_none() {
         let finding = outside_the_folder(at, &service.0, &node, build);
-        build.diagnostics.extend(finding);
+        references.findings.extend(finding);
     }
     let app_protocol = node.app_protocol.as_deref();
     let required = references.version;

@@ -47,12 +47,7 @@ impl<'a> ClientTrafficPolicies<'a> {
         build: &mut Build<'_>,
     ) -> Self {
         let all = attached.policies.iter();
-        let settings = all.map(|it| {
-            let mut settings = PolicySettings::of(&it.policy.spec);
-            settings.clients = client_validation::of(it.policy, &mut settings.shortfalls, build);
-            settings
-        });
-        let settings: Vec<_> = settings.collect();
+        let settings: Vec<_> = all.map(|it| PolicySettings::of(it.policy, build)).collect();
         for (it, settings) in std::iter::zip(&attached.policies, &settings) {
             let Some(first) = settings.closing().next() else {
                 continue;

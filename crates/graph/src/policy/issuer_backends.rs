@@ -3,7 +3,6 @@
 //! In: the references of a policy. Out: the Services, and after all policies have been evaluated, their endpoints.
 
 use super::backend_tls::BackendTlsNode;
-use super::layered::describe;
 use super::security_settings::SettingsReader;
 use crate::Build;
 use crate::backend::endpoints::{ServicePortKey, ServicePorts, tcp_port};
@@ -14,8 +13,7 @@ use crate::reported_object::ReportedObject;
 use gatefold_dataplane::issuer_fetch::FetchLimits;
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{
-    BackendSettings, ClusterBackendRef, Duration, FieldEffect, PolicyTargetKind, SecurityPolicy,
-    ServiceSpec,
+    BackendSettings, ClusterBackendRef, Duration, PolicyTargetKind, SecurityPolicy, ServiceSpec,
 };
 use std::fmt;
 use std::net::SocketAddr;
@@ -121,34 +119,6 @@ impl SettingsReader<'_, '_> {
             weight: fields.weight,
             fallback: fields.fallback,
         })
-    }
-
-    /// Names the settings of connections that aren't served.
-    pub(super) fn warn_of_settings(&mut self, owner: &SecurityPolicy, settings: &BackendSettings) {
-        let Some(first) = settings.unserved.first() else {
-            return;
-        };
-        let ignored: Vec<(String, &str)> = settings
-            .unserved
-            .iter()
-            .map(|it| match it.field.effect {
-                FieldEffect::Ignored(instead) => (it.pointer.to_string(), instead),
-                FieldEffect::Closes | FieldEffect::Served(_) | FieldEffect::Guards(_) => {
-                    (it.pointer.to_string(), "it closes the targets")
-                }
-            })
-            .collect();
-        let names: Vec<String> = ignored.iter().map(|(it, _)| format!("`{it}`")).collect();
-        let name = describe(owner);
-        let message = format!("gatefold doesn't serve {} of {name}", names.join(", "));
-        let found = owner.finding(Code::UnreadPolicy, first.pointer.clone(), message);
-        let found = ignored.iter().fold(found, |found, (it, instead)| {
-            found.note(format!("`{it}`: {instead}"))
-        });
-        self.findings.push(found);
-        let warnings = ignored.iter();
-        let warnings = warnings.map(|(it, instead)| format!("`{it}` isn't served: {instead}"));
-        self.warnings.extend(warnings);
     }
 }
 

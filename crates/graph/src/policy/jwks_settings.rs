@@ -109,7 +109,7 @@ impl<'a> SettingsReader<'_, 'a> {
         let list = pointer.key("backendRefs");
         let backends = self.issuer_backends(owner, &fields.backend_refs, &list)?;
         if let Some(settings) = &fields.backend_settings {
-            self.warn_of_settings(owner, settings);
+            self.warn_of_settings(owner, &settings.unserved);
         }
         let source = JwksSource {
             uri: fields.uri.clone(),

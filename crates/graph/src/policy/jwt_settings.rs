@@ -4,10 +4,11 @@
 //! are those of Envoy Gateway (`validateJWTProvider`).
 
 use super::security_settings::{SettingsReader, header_name};
+use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::security::jwt::claims::ClaimPath;
 use gatefold_dataplane::filter::security::jwt::provider::{
-    Audiences, ClaimHeader, ClaimRouting, JwtProvider, ProviderKeys,
+    Audiences, ClaimHeader, JwtProvider, ProviderKeys,
 };
 use gatefold_dataplane::filter::security::jwt::token_source::{TokenSource, TokenSources};
 use gatefold_dataplane::filter::security::jwt::{JwtFilter, TokenRequirement};
@@ -73,9 +74,9 @@ impl SettingsReader<'_, '_> {
             sources: TokenSources::new(sources?),
             claim_headers: claim_headers?,
             routing: if fields.recompute_route == Some(true) {
-                ClaimRouting::Recompute
+                RouteChoice::Recompute
             } else {
-                ClaimRouting::Keep
+                RouteChoice::Keep
             },
         })
     }

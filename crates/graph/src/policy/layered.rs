@@ -10,6 +10,7 @@ use super::client_traffic_policy::PolicySettings;
 use super::protection::Protections;
 use super::security_policy::EvaluatedPolicy;
 use super::target::{self, NoTarget, TargetedObject, TargetedPart};
+use crate::backend::endpoints::{ServicePortNodes, ServicePorts};
 use crate::environment::IgnoredPolicy;
 use crate::listener::{ListenerNode, ListenerOwner};
 use crate::reported_object::ReportedObject;
@@ -31,7 +32,7 @@ pub(crate) trait LayeredPolicy: Spec<Key = NamespacedName> {
     fn protects(&self) -> bool;
 
     /// Whether gatefold can do what a policy says, apart from what it ignores in any case.
-    fn is_enforceable(policy: &Object<Self>, build: &Build<'_>) -> bool;
+    fn is_enforceable(policy: &Object<Self>, build: &mut Build<'_>) -> bool;
 }
 
 impl LayeredPolicy for SecurityPolicySpec {
@@ -43,8 +44,11 @@ impl LayeredPolicy for SecurityPolicySpec {
         true
     }
 
-    fn is_enforceable(policy: &Object<Self>, build: &Build<'_>) -> bool {
-        EvaluatedPolicy::of(policy, None, build).problems.is_empty()
+    fn is_enforceable(policy: &Object<Self>, build: &mut Build<'_>) -> bool {
+        let none = ServicePortNodes::new();
+        let mut ports = ServicePorts::new(build.resources, build.environment, &none, false);
+        let evaluated = EvaluatedPolicy::of(policy, None, (build, &mut ports));
+        evaluated.problems.is_empty()
     }
 }
 
@@ -57,8 +61,12 @@ impl LayeredPolicy for ClientTrafficPolicySpec {
         self.guards()
     }
 
-    fn is_enforceable(policy: &Object<Self>, _: &Build<'_>) -> bool {
-        PolicySettings::of(&policy.spec).is_enforceable()
+    fn is_enforceable(policy: &Object<Self>, build: &mut Build<'_>) -> bool {
+        // What is read here is reported if the policy isn't ignored.
+        let reported = build.diagnostics.len();
+        let settings = PolicySettings::of(policy, build);
+        build.diagnostics.truncate(reported);
+        settings.is_enforceable()
     }
 }
 
@@ -246,7 +254,8 @@ pub(super) fn describe<S: Spec>(policy: &Object<S>) -> String {
 }
 
 /// Returns the flag that ignores a policy. `None` if the policy isn't ignored.
-fn ignored_by<S: LayeredPolicy>(policy: &Object<S>, build: &Build<'_>) -> Option<&'static str> {
+fn ignored_by<S: LayeredPolicy>(policy: &Object<S>, build: &mut Build<'_>) -> Option<&'static str> {
+    let environment = build.environment;
     let key = PolicyKey {
         group: S::KIND.group().into(),
         kind: S::KIND.name().into(),
@@ -254,7 +263,7 @@ fn ignored_by<S: LayeredPolicy>(policy: &Object<S>, build: &Build<'_>) -> Option
         name: policy.meta.name.clone(),
         copy: 0,
     };
-    let mut ignored = build.environment.ignored_policies.iter();
+    let mut ignored = environment.ignored_policies.iter();
     let ignored = ignored.find(|it| it.matches(&key, || S::is_enforceable(policy, build)));
     ignored.map(IgnoredPolicy::flag)
 }

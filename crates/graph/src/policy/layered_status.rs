@@ -15,6 +15,7 @@ use super::overriding::{self, MergedRoutes, PolicyPlace};
 use super::security_merges::{MergedPolicy, Merges};
 use super::security_policy::{EffectivePolicy, SecurityPolicies};
 use crate::Build;
+use crate::backend::endpoints::ServicePorts;
 use crate::condition::{self, Condition, ConditionStatus, ConditionType, Problem, Reason};
 use crate::gateway::{GatewayNodes, ListenerSetNodes};
 use crate::route::Routes;
@@ -63,12 +64,13 @@ pub(crate) struct StatusInputs<'g> {
 }
 
 /// Returns the nodes of all SecurityPolicies, and reports their problems.
-pub(crate) fn security_policies(
+pub(crate) fn security_policies<'a>(
     inputs: StatusInputs<'_>,
-    build: &mut Build<'_>,
+    ports: &mut ServicePorts<'a>,
+    build: &mut Build<'a>,
 ) -> LayeredPolicyNodes<SecurityPolicySpec> {
     let all = &build.security;
-    let merges = Merges::of(all, inputs, build);
+    let merges = Merges::of(all, inputs, (build, ports));
     let mut findings = Vec::new();
     let nodes = all.attached.policies.iter().enumerate();
     let nodes = nodes.map(|(index, it)| {
@@ -78,7 +80,7 @@ pub(crate) fn security_policies(
                 policy: index,
                 parent,
             },
-            build,
+            (build, ports),
         );
         let mut status = PolicyStatusBuilder::new(&all.attached, it, inputs);
         for target in &it.targets {

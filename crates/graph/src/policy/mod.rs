@@ -11,6 +11,8 @@ pub mod backend_tls_policy;
 pub(crate) mod client_traffic_policy;
 pub(crate) mod credentials;
 mod csrf_settings;
+mod ext_auth_merge;
+mod ext_auth_settings;
 pub mod issuer_backends;
 pub mod jwks;
 mod jwks_settings;
@@ -31,5 +33,6 @@ mod security_settings;
 mod target;
 pub(crate) mod target_objects;
 pub(crate) mod unread_policy;
+mod unserved_settings;
 
 pub(crate) use ancestors::Ancestors;

@@ -161,7 +161,7 @@ impl SettingsReader<'_, '_> {
         let list = at.key("backendRefs");
         let backends = self.issuer_backends(of_backends, &fields.backend_refs, &list)?;
         if let Some(settings) = &fields.backend_settings {
-            self.warn_of_settings(owner, settings);
+            self.warn_of_settings(owner, &settings.unserved);
         }
         let named = NamedEndpoints {
             issuer: fields.issuer.as_str().into(),

@@ -1,10 +1,11 @@
 //! Merges a SecurityPolicy for a route with the one of its Gateway or listener (`mergeType`).
 //!
 //! Envoy Gateway writes both policies as JSON and applies the route's as a patch (`mergeSecurityPolicy`,
-//! `internal/utils/merge.go`). `StrategicMerge` and `JSONMerge` have the same result here: no list of a SecurityPolicy that
-//! gatefold serves has a merge key, so both replace lists and merge mappings. A field without `omitempty` becomes `null` if it
+//! `internal/utils/merge.go`). `StrategicMerge` and `JSONMerge` merge mappings and replace lists. Only one list of those that
+//! gatefold serves has a merge key, so that `StrategicMerge` merges it by name: `extAuth.contextExtensions`. A field without `omitempty` becomes `null` if it
 //! is unset, and so removes the parent's: `authorization.defaultAction`.
 
+use super::ext_auth_merge::{self, ListMerge};
 use gatefold_manifest::api::{
     APIKeyAuth, Authorization, BackendSettings, BasicAuth, CSRF, Fraction, JWT, OIDC,
     OIDCCookieConfig, OIDCCookieNames, OIDCProvider, RequiredList, SecretObjectReference,
@@ -18,6 +19,10 @@ pub(super) fn is_merge_type(text: &str) -> bool {
 
 /// Returns the policy of a route, merged into that of its parent. The targets are those of the route's policy.
 pub(super) fn merge(route: &SecurityPolicySpec, parent: &SecurityPolicySpec) -> SecurityPolicySpec {
+    let extensions = match route.merge_type.as_deref() {
+        Some("StrategicMerge") => ListMerge::ByName,
+        _ => ListMerge::Replace,
+    };
     SecurityPolicySpec {
         target_ref: route.target_ref.clone(),
         target_refs: route.target_refs.clone(),
@@ -29,12 +34,14 @@ pub(super) fn merge(route: &SecurityPolicySpec, parent: &SecurityPolicySpec) -> 
         basic_auth: both(&route.basic_auth, &parent.basic_auth, basic_auth),
         jwt: both(&route.jwt, &parent.jwt, jwt),
         oidc: both(&route.oidc, &parent.oidc, oidc),
-        ext_auth: route.ext_auth.or(parent.ext_auth),
+        ext_auth: both(&route.ext_auth, &parent.ext_auth, |route, parent| {
+            ext_auth_merge::ext_auth(route, parent, extensions)
+        }),
         authorization: both(&route.authorization, &parent.authorization, authorization),
     }
 }
 
-fn both<T: Clone>(
+pub(super) fn both<T: Clone>(
     route: &Option<T>,
     parent: &Option<T>,
     merge: impl FnOnce(&T, &T) -> T,
@@ -47,7 +54,7 @@ fn both<T: Clone>(
 }
 
 /// An empty list is left out of the JSON (`omitempty`), so the parent's remains.
-fn list<T: Clone>(route: &[T], parent: &[T]) -> Vec<T> {
+pub(super) fn list<T: Clone>(route: &[T], parent: &[T]) -> Vec<T> {
     let chosen = if route.is_empty() { parent } else { route };
     chosen.to_vec()
 }

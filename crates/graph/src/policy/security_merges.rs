@@ -6,6 +6,7 @@ use super::layered::{LayeredTarget, TargetOutcome};
 use super::layered_status::StatusInputs;
 use super::overriding::{self, MergedRoutes};
 use super::security_policy::{EffectivePolicy, EvaluatedPolicy, SecurityPolicies};
+use crate::backend::endpoints::ServicePorts;
 use crate::listener::ListenerOwner;
 use crate::route::AnyRoute;
 use crate::{Build, gateway};
@@ -36,7 +37,11 @@ pub(super) struct Merges {
 
 impl Merges {
     /// Finds the merges at all listeners.
-    pub fn of(all: &SecurityPolicies<'_>, inputs: StatusInputs<'_>, build: &Build<'_>) -> Self {
+    pub fn of<'a>(
+        all: &SecurityPolicies<'a>,
+        inputs: StatusInputs<'_>,
+        (build, ports): (&Build<'a>, &mut ServicePorts<'a>),
+    ) -> Self {
         let mut merges = Merges::default();
         for (index, it) in all.attached.policies.iter().enumerate() {
             if !all.merges(index) {
@@ -49,20 +54,20 @@ impl Merges {
                     continue;
                 };
                 if let Some(route) = inputs.routes.find(kind, &target.object.key) {
-                    merges.add(index, target, route, (all, inputs), build);
+                    merges.add(index, target, route, (all, inputs), (build, ports));
                 }
             }
         }
         merges
     }
 
-    fn add(
+    fn add<'a>(
         &mut self,
         index: usize,
         target: &LayeredTarget,
         route: &dyn AnyRoute,
-        (all, inputs): (&SecurityPolicies<'_>, StatusInputs<'_>),
-        build: &Build<'_>,
+        (all, inputs): (&SecurityPolicies<'a>, StatusInputs<'_>),
+        (build, ports): (&Build<'a>, &mut ServicePorts<'a>),
     ) {
         for parent in route.parents() {
             for attachment in &parent.attachments {
@@ -74,7 +79,7 @@ impl Merges {
                 let Some((effective, Some(above))) = found else {
                     continue;
                 };
-                let evaluated = all.evaluate(effective, build);
+                let evaluated = all.evaluate(effective, (build, ports));
                 if evaluated.problems.is_empty() {
                     let place = overriding::place_of_listener(&above);
                     let merged = (target.object.kind, target.object.key.clone(), None);

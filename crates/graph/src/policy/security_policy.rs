@@ -12,9 +12,11 @@ use super::oidc_providers::{OidcProviderNode, OidcProviderSource, OidcProviders}
 use super::security_merge;
 use super::security_settings::{PolicyOwners, SettingsReader};
 use crate::Build;
+use crate::backend::endpoints::{ServicePortKey, ServicePorts};
 use crate::condition::{Problem, Reason};
 use crate::listener::ListenerNode;
 use crate::reported_object::ReportedObject;
+use crate::route::ExternalAuthNode;
 use gatefold_dataplane::filter::security::SecurityFilters;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{
@@ -29,9 +31,18 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum SecurityNode {
     /// They must pass these filters. A policy without settings has none.
-    Filters(Arc<SecurityFilters>),
+    Filters(Arc<PolicyFilters>),
     /// The policy can't be enforced: requests are answered 500. Contains the reason.
     Refused(Arc<str>),
+}
+
+/// The filters of a SecurityPolicy.
+#[derive(Debug, Default)]
+pub struct PolicyFilters {
+    /// Those that decide on their own.
+    pub own: SecurityFilters,
+    /// `extAuth`, with the servers that it asks.
+    pub ext_auth: Option<Arc<ExternalAuthNode>>,
 }
 
 /// Nodes are equal if they do the same with requests. Filters are compared by address, since those of a policy are read once.
@@ -87,6 +98,8 @@ pub(super) struct EvaluatedPolicy {
     pub warnings: Vec<String>,
     /// The problems and the warnings as diagnostics.
     pub findings: Vec<Diagnostic>,
+    /// The ports of Services that it depends on.
+    service_ports: Box<[ServicePortKey]>,
 }
 
 impl<'a> SecurityPolicies<'a> {
@@ -144,35 +157,46 @@ impl<'a> SecurityPolicies<'a> {
         &self,
         (kind, key): (PolicyTargetKind, &NamespacedName),
         rule: &str,
-        build: &Build<'_>,
+        context: (&Build<'a>, &mut ServicePorts<'a>),
     ) -> Option<Arc<str>> {
         let policy = self.attached.of_route(kind, key, rule)?;
         if self.merges(policy) {
             return None;
         }
         let parent = None;
-        let evaluated = self.evaluate(EffectivePolicy { policy, parent }, build);
+        let evaluated = self.evaluate(EffectivePolicy { policy, parent }, context);
         evaluated.node.refusal().cloned()
     }
 
-    /// Returns what applies to each of a route's rules at a listener. Empty if nothing applies to any of them.
+    /// Returns what applies to each of a route's rules at a listener, and the ports of Services that this depends on. Empty if
+    /// nothing applies to any of them.
     pub fn of_route(
         &self,
         (kind, key): (PolicyTargetKind, &NamespacedName),
         rules: &[&str],
         (gateway, listener): (&NamespacedName, &ListenerNode),
-        build: &Build<'_>,
-    ) -> Box<[Option<SecurityNode>]> {
+        (build, ports): (&Build<'a>, &mut ServicePorts<'a>),
+    ) -> (Box<[Option<SecurityNode>]>, Vec<ServicePortKey>) {
+        let mut services = Vec::new();
         let rules = rules.iter().map(|rule| {
             let route = self.attached.of_route(kind, key, rule);
             let (effective, _) = self.effective(route, gateway, listener)?;
-            Some(self.evaluate(effective, build).node.clone())
+            let evaluated = self.evaluate(effective, (build, ports));
+            services.extend_from_slice(&evaluated.service_ports);
+            Some(evaluated.node.clone())
         });
         let rules: Vec<Option<SecurityNode>> = rules.collect();
         if rules.iter().all(Option::is_none) {
-            return Box::default();
+            return Default::default();
         }
-        rules.into()
+        (rules.into(), services)
+    }
+
+    /// Returns the ports of Services that the evaluated policies depend on.
+    pub fn service_ports(&self) -> Vec<ServicePortKey> {
+        let evaluated = self.evaluated.borrow();
+        let ports = evaluated.values().flat_map(|it| it.service_ports.iter());
+        ports.cloned().collect()
     }
 
     /// Returns the policy in force for a rule at a listener, and the policy of the listener that it is merged into. `route`
@@ -211,32 +235,36 @@ impl<'a> SecurityPolicies<'a> {
     pub(super) fn evaluate(
         &self,
         effective: EffectivePolicy,
-        build: &Build<'_>,
+        context: (&Build<'a>, &mut ServicePorts<'a>),
     ) -> Arc<EvaluatedPolicy> {
         if let Some(known) = self.evaluated.borrow().get(&effective) {
             return known.clone();
         }
-        let evaluated = Arc::new(self.read(effective, build));
+        let evaluated = Arc::new(self.read(effective, context));
         let mut all = self.evaluated.borrow_mut();
         all.entry(effective).or_insert(evaluated).clone()
     }
 
-    fn read(&self, effective: EffectivePolicy, build: &Build<'_>) -> EvaluatedPolicy {
+    fn read(
+        &self,
+        effective: EffectivePolicy,
+        context: (&Build<'a>, &mut ServicePorts<'a>),
+    ) -> EvaluatedPolicy {
         // The index comes from the same list.
         let Some(policy) = self.policy(effective.policy) else {
             return EvaluatedPolicy::default();
         };
         let parent = effective.parent.and_then(|parent| self.policy(parent));
-        EvaluatedPolicy::of(policy, parent.map(|it| &**it), build)
+        EvaluatedPolicy::of(policy, parent.map(|it| &**it), context)
     }
 }
 
 impl EvaluatedPolicy {
     /// Evaluates a policy, merged into `parent` if there is one.
-    pub fn of(
+    pub fn of<'a>(
         policy: &SecurityPolicy,
         parent: Option<&SecurityPolicy>,
-        build: &Build<'_>,
+        (build, ports): (&Build<'a>, &mut ServicePorts<'a>),
     ) -> EvaluatedPolicy {
         let spec = match parent {
             Some(parent) => Cow::Owned(security_merge::merge(&policy.spec, &parent.spec)),
@@ -244,9 +272,11 @@ impl EvaluatedPolicy {
         };
         let mut reader = SettingsReader {
             build,
+            ports,
             problems: Vec::new(),
             warnings: Vec::new(),
             findings: Vec::new(),
+            service_ports: Vec::new(),
         };
         let owners = PolicyOwners { policy, parent };
         let filters = reader.read(&spec, owners);
@@ -254,6 +284,7 @@ impl EvaluatedPolicy {
             mut problems,
             warnings,
             mut findings,
+            service_ports,
             ..
         } = reader;
         for pointer in spec.unserved() {
@@ -283,6 +314,7 @@ impl EvaluatedPolicy {
             problems,
             warnings,
             findings,
+            service_ports: service_ports.into(),
         }
     }
 }
@@ -295,6 +327,7 @@ impl Default for EvaluatedPolicy {
             problems: Vec::new(),
             warnings: Vec::new(),
             findings: Vec::new(),
+            service_ports: Box::default(),
         }
     }
 }

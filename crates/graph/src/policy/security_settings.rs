@@ -4,8 +4,10 @@
 //! the problems for which nothing can be enforced. A part that can't be read is never left out: the policy refuses all requests.
 
 use super::kept_credentials::{CredentialSpec, CredentialUse};
+use super::security_policy::PolicyFilters;
 use super::{credentials, csrf_settings, path_condition};
 use crate::Build;
+use crate::backend::endpoints::{ServicePortKey, ServicePorts};
 use crate::condition::{Problem, Reason};
 use crate::reference::{Reference, ReferenceField, ReferenceScope, UnresolvedReference};
 use crate::reported_object::ReportedObject;
@@ -66,15 +68,18 @@ impl<'p> PolicyOwners<'p> {
 /// Reads settings, and collects the problems with them.
 pub(super) struct SettingsReader<'b, 'a> {
     pub build: &'b Build<'a>,
+    pub ports: &'b mut ServicePorts<'a>,
     pub problems: Vec<Problem>,
     /// What is enforced in another way than written.
     pub warnings: Vec<String>,
     pub findings: Vec<Diagnostic>,
+    /// The ports of Services that the settings depend on.
+    pub service_ports: Vec<ServicePortKey>,
 }
 
 impl<'a> SettingsReader<'_, 'a> {
     /// Reads the settings. They are complete only if there are no problems.
-    pub fn read(&mut self, spec: &SecurityPolicySpec, owners: PolicyOwners<'_>) -> SecurityFilters {
+    pub fn read(&mut self, spec: &SecurityPolicySpec, owners: PolicyOwners<'_>) -> PolicyFilters {
         let cors = spec.cors.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.cors.is_some());
             self.part(owner, "cors", cors(fields))
@@ -103,14 +108,19 @@ impl<'a> SettingsReader<'_, 'a> {
             let read = authorization(fields, spec.jwt.as_ref(), normalization);
             self.part(owner, "authorization", read)
         });
-        SecurityFilters {
-            cors: cors.map(Arc::new),
-            csrf: csrf.map(Arc::new),
-            api_key: api_key.map(Arc::new),
-            basic_auth: basic_auth.map(Arc::new),
-            oidc: oidc.map(Arc::new),
-            jwt: jwt.map(Arc::new),
-            authorization: authorization.map(Arc::new),
+        let ext_auth = spec.ext_auth.as_ref();
+        let ext_auth = ext_auth.and_then(|fields| self.ext_auth(fields, owners));
+        PolicyFilters {
+            own: SecurityFilters {
+                cors: cors.map(Arc::new),
+                csrf: csrf.map(Arc::new),
+                api_key: api_key.map(Arc::new),
+                basic_auth: basic_auth.map(Arc::new),
+                oidc: oidc.map(Arc::new),
+                jwt: jwt.map(Arc::new),
+                authorization: authorization.map(Arc::new),
+            },
+            ext_auth: ext_auth.map(Arc::new),
         }
     }
 

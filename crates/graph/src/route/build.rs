@@ -8,7 +8,7 @@ use super::policy_targets;
 use super::rule::RuleProblems;
 use crate::Build;
 use crate::backend::BackendReferences;
-use crate::backend::endpoints::ServicePorts;
+use crate::backend::endpoints::{ServicePortKey, ServicePorts};
 use crate::condition::{Condition, ConditionType, Problem, Reason, is_true};
 use crate::gateway::{self, GatewayNodes, ListenerSetNodes};
 use crate::listener::ListenerId;
@@ -73,12 +73,7 @@ fn node<'a, K: BuildRoute>(
 ) -> RouteNode<K> {
     let findings_before = build.diagnostics.len();
     let route = K::common(object);
-    let mut references = BackendReferences {
-        ports,
-        version: K::BACKEND_VERSION,
-        resolved: Vec::new(),
-        unresolved: Vec::new(),
-    };
+    let mut references = BackendReferences::new(ports, K::BACKEND_VERSION);
     // Another controller serves a foreign route, so its rules don't matter.
     let is_foreign = parent_references::check(route, parents, build);
     let (rules, problems) = if is_foreign {
@@ -87,15 +82,22 @@ fn node<'a, K: BuildRoute>(
         K::build_rules(object, &mut references, build)
     };
     let BackendReferences {
-        resolved,
+        mut resolved,
         unresolved,
+        findings,
         ..
     } = references;
+    build.diagnostics.extend(findings);
     let mut nodes = Vec::new();
     for (index, reference) in route.parent_refs.iter().enumerate() {
         if let Some(found) = parents.find(reference, route.namespace()) {
+            let mut security = SecurityOfRoute {
+                ports,
+                resolved: &mut resolved,
+            };
             let conditions = (&problems, &*unresolved);
-            nodes.push(parent(route, (index, reference), &found, conditions, build));
+            let at = (index, reference);
+            nodes.push(parent(route, at, &found, conditions, &mut security, build));
         }
     }
     RouteNode {
@@ -109,16 +111,17 @@ fn node<'a, K: BuildRoute>(
     }
 }
 
-fn parent(
+fn parent<'a>(
     route: RouteObject<'_>,
     (index, reference): (usize, &ParentReference),
     parent: &Parent<'_>,
     (problems, unresolved): (&RuleProblems, &[Problem]),
-    build: &mut Build<'_>,
+    security: &mut SecurityOfRoute<'_, 'a>,
+    build: &mut Build<'a>,
 ) -> ParentNode {
     let mut attached = attachment::attach(route, reference, parent, build.resources);
     for attachment in attached.iter_mut().flatten() {
-        attachment.security = security(route, attachment, parent, build);
+        attachment.security = security.at(route, attachment, parent, build);
     }
     let mut conditions = match &attached {
         Ok(attachments) => match refused_by_listeners(route, attachments, parent) {
@@ -168,26 +171,43 @@ fn rejected(
     }
 }
 
-/// Returns what SecurityPolicies demand for each rule of a route at a listener.
-fn security(
-    route: RouteObject<'_>,
-    attachment: &Attachment,
-    parent: &Parent<'_>,
-    build: &Build<'_>,
-) -> Box<[Option<SecurityNode>]> {
-    if build.security.is_empty() {
-        return Box::default();
+/// What SecurityPolicies demand of a route at its listeners.
+struct SecurityOfRoute<'s, 'a> {
+    ports: &'s mut ServicePorts<'a>,
+    /// The ports of Services that the route depends on.
+    resolved: &'s mut Vec<ServicePortKey>,
+}
+
+impl<'a> SecurityOfRoute<'_, 'a> {
+    /// Returns what they demand for each rule at a listener.
+    fn at(
+        &mut self,
+        route: RouteObject<'_>,
+        attachment: &Attachment,
+        parent: &Parent<'_>,
+        build: &Build<'a>,
+    ) -> Box<[Option<SecurityNode>]> {
+        if build.security.is_empty() {
+            return Box::default();
+        }
+        let Some(listener) = parent.gateway.listeners.get(attachment.listener.index) else {
+            return Box::default();
+        };
+        let (kind, key) = (route.kind, route.key());
+        let PolicyTargetKind::Route(own) = kind else {
+            return Box::default();
+        };
+        let rules = policy_targets(own, build.resources).sections(&key);
+        let at = (&parent.gateway_key, listener);
+        let (nodes, services) =
+            (build.security).of_route((kind, &key), &rules, at, (build, self.ports));
+        for service in services {
+            if !self.resolved.contains(&service) {
+                self.resolved.push(service);
+            }
+        }
+        nodes
     }
-    let Some(listener) = parent.gateway.listeners.get(attachment.listener.index) else {
-        return Box::default();
-    };
-    let (kind, key) = (route.kind, route.key());
-    let PolicyTargetKind::Route(own) = kind else {
-        return Box::default();
-    };
-    let rules = policy_targets(own, build.resources).sections(&key);
-    let at = (&parent.gateway_key, listener);
-    build.security.of_route((kind, &key), &rules, at, build)
 }
 
 /// Returns the condition that the route isn't accepted, if every listener that it is attached to refuses all requests.

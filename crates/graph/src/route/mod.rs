@@ -23,7 +23,9 @@ pub use http_route::HttpRoute;
 pub use kind::RouteKind;
 pub use node::{AnyRoute, Attachment, ParentNode, RouteNode, RouteNodes};
 pub(crate) use object::answer_of_refused;
-pub use rule::{BackendNode, ExternalAuthNode, FilterNode, MirrorNode, RuleNode, TargetNode};
+pub use rule::{
+    AuthServerNode, BackendNode, ExternalAuthNode, FilterNode, MirrorNode, RuleNode, TargetNode,
+};
 pub(crate) use rule::{literal_value, unsendable};
 pub use unread_route::UnservedRoute;
 

@@ -7,6 +7,7 @@ pub(crate) mod deadline_sweep;
 pub(crate) mod deadlines;
 mod descriptor;
 mod ending;
+pub(crate) mod lifetime;
 pub(crate) mod limit;
 mod linger;
 pub(crate) mod phase;
@@ -23,9 +24,10 @@ use deadlines::Deadlines;
 use descriptor::Descriptor;
 use ending::Wakers;
 use gatefold_dataplane::client_certificate::ClientCertificate;
-use gatefold_dataplane::client_traffic::socket_settings::ClientLimits;
+use gatefold_dataplane::client_traffic::socket_settings::{ClientLimits, ConnectionLifetime};
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use http::HeaderValue;
+use lifetime::Lifetime;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -46,6 +48,8 @@ pub struct Connection {
     shared: Arc<SharedState>,
     /// Time limits that differ from those of every connection.
     deadlines: Option<Box<Deadlines>>,
+    /// Limits of its lifetime, if there are any.
+    lifetime: Option<Box<Lifetime>>,
     state: PhaseCell,
     /// Number of HTTP/2 requests in flight. HTTP/1.1 has one at most, which `state` shows.
     active: AtomicU32,
@@ -132,6 +136,7 @@ impl Connection {
             ),
             shared,
             deadlines: None,
+            lifetime: None,
             windows: SharedWindows::default(),
             active: AtomicU32::new(0),
             finished: AtomicU32::new(now),
@@ -161,6 +166,17 @@ impl Connection {
             self.deadlines = Some(Box::new(self.shared.deadlines.limited(limits)));
         }
         self
+    }
+
+    /// Limits its lifetime.
+    pub(crate) fn with_lifetime(mut self, limits: Option<ConnectionLifetime>) -> Self {
+        self.lifetime = limits.map(|limits| Box::new(Lifetime::new(limits)));
+        self
+    }
+
+    /// The limits of its lifetime.
+    pub(crate) fn lifetime(&self) -> Option<&Lifetime> {
+        self.lifetime.as_deref()
     }
 
     /// Its time limits.
@@ -249,6 +265,9 @@ impl Connection {
             self.state.set(ClientPhase::Busy, self.shared.clock.now());
             0
         };
+        if let Some(lifetime) = &self.lifetime {
+            lifetime.count(self);
+        }
         ActiveRequest::new(self.clone(), before.saturating_add(1), self.windows.get())
     }
 

@@ -48,6 +48,27 @@ impl Layers {
     /// Serves a connection until it ends. The PROXY header and the TLS handshake must be complete at `deadline`.
     pub(crate) async fn serve<A: HttpApp>(
         self,
+        stream: ClientStream,
+        connection: Arc<Connection>,
+        app: Arc<A>,
+        deadline: Instant,
+        stop: watch::Receiver<bool>,
+    ) {
+        let owned = connection.clone();
+        let Some(lifetime) = connection.lifetime() else {
+            return self.serve_until(stream, owned, app, deadline, stop).await;
+        };
+        let (end, ended) = watch::channel(false);
+        let served = self.serve_until(stream, owned, app, deadline, ended);
+        tokio::select! {
+            () = served => {}
+            never = lifetime.limit(&connection, stop, end) => match never {},
+        }
+    }
+
+    /// Serves a connection until it ends, or until `stop` and the end of its requests.
+    async fn serve_until<A: HttpApp>(
+        self,
         mut stream: ClientStream,
         connection: Arc<Connection>,
         app: Arc<A>,

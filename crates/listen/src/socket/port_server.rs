@@ -161,7 +161,9 @@ impl<A: HttpApp> PortServer<A> {
         let shared = self.shared.clone();
         let connection = Connection::new(layers.socket, peer, layers.is_tls(), shared);
         let limits = settings.map(|it| it.limits).unwrap_or_default();
-        let connection = Arc::new(connection.with_limits(&limits));
+        let lifetime = settings.and_then(|it| it.lifetime);
+        let connection = connection.with_limits(&limits).with_lifetime(lifetime);
+        let connection = Arc::new(connection);
         if layers.proxy_protocol() != ProxyProtocol::Off {
             connection.await_proxy_header();
         }

@@ -51,13 +51,17 @@ impl ResponseFlag {
             AnswerReason::GatewayTimeout => Some(Self::UpstreamRequestTimeout),
             AnswerReason::Denied(_)
             | AnswerReason::UnknownClient
-            | AnswerReason::ExternalAuthDenied
-            | AnswerReason::ExternalAuthFailed => Some(Self::UnauthorizedExternalService),
+            | AnswerReason::ExternalAuthDenied(_)
+            | AnswerReason::ExternalAuthFailed(_) => Some(Self::UnauthorizedExternalService),
             AnswerReason::Oidc(outcome) if outcome.is_progress() => None,
             AnswerReason::Oidc(_) => Some(Self::UnauthorizedExternalService),
             AnswerReason::RequestTimeout => Some(Self::StreamIdleTimeout),
             // Envoy sets no flag for a response that its configuration demands.
-            AnswerReason::RefusedRule(_) | AnswerReason::Internal => None,
+            AnswerReason::RefusedRule(_)
+            | AnswerReason::Internal
+            | AnswerReason::BodyTooLarge
+            | AnswerReason::LengthRequired
+            | AnswerReason::NoRoomForBody => None,
             AnswerReason::MalformedLength
             | AnswerReason::TwoLengths
             | AnswerReason::UnknownCoding

@@ -1,12 +1,12 @@
 //! What the filters of a SecurityPolicy have found out about the client of a request.
 //!
-//! In: the token that `jwt` accepts, and what `oidc` does. Out: the token for the rules of `authorization`, whether the request is
-//! routed again with the headers of its claims (API: `recomputeRoute`), which happens once at most, the cookies of a renewed session,
-//! and which headers contain secrets. A request without a token costs nothing.
+//! In: the token that `jwt` accepts, what `oidc` does, and what `extAuth` says. Out: the token for the rules of `authorization`,
+//! whether the request is routed again with the headers that they have set (API: `recomputeRoute`), which happens once at most, the
+//! cookies of a renewed session, and which headers contain secrets. A request without any of them costs nothing.
 
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::filter::Filter;
-use gatefold_dataplane::filter::security::jwt::provider::ClaimRouting;
+use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::jwt::{AcceptedToken, VerifiedToken};
 use gatefold_dataplane::filter::security::oidc::OidcFilter;
 use http::{HeaderName, HeaderValue};
@@ -29,7 +29,7 @@ enum Rerouting {
     /// Its headers are those that it was routed with.
     #[default]
     NotDue,
-    /// Claims have changed its headers.
+    /// A filter has changed its headers.
     Due,
     /// It has been routed again. Contains the rule before.
     Done(Arc<Rule>),
@@ -37,11 +37,16 @@ enum Rerouting {
 
 impl ClientFindings {
     /// Accepts the token that a filter has verified, or that the request may pass without one, and what its claims mean for routing.
-    pub(crate) fn accept(&mut self, token: Option<AcceptedToken<'_>>, routing: ClaimRouting) {
-        if let (ClaimRouting::Recompute, Rerouting::NotDue) = (routing, &self.rerouting) {
+    pub(crate) fn accept(&mut self, token: Option<AcceptedToken<'_>>, routing: RouteChoice) {
+        self.route_by_headers(routing);
+        self.token = token.map(|token| Box::new(token.verified()));
+    }
+
+    /// Routes the request again if the headers that a filter has set may change its route, and it hasn't been routed again before.
+    pub(crate) fn route_by_headers(&mut self, routing: RouteChoice) {
+        if let (RouteChoice::Recompute, Rerouting::NotDue) = (routing, &self.rerouting) {
             self.rerouting = Rerouting::Due;
         }
-        self.token = token.map(|token| Box::new(token.verified()));
     }
 
     /// Returns the accepted token.
@@ -90,7 +95,7 @@ impl ClientFindings {
     }
 
     /// Whether a filter has been passed before the request was routed again. It isn't run twice, since it may have removed the
-    /// credentials that it requires. `authorization` comes later, and so it always runs.
+    /// credentials that it requires, or asks a server. `authorization` comes later, and so it always runs.
     pub(crate) fn has_passed(&self, filter: &Filter) -> bool {
         let Some(before) = self.rule_before() else {
             return false;
@@ -101,6 +106,7 @@ impl ClientFindings {
             (Filter::BasicAuth(one), Filter::BasicAuth(other)) => Arc::ptr_eq(one, other),
             (Filter::Oidc(one), Filter::Oidc(other)) => Arc::ptr_eq(one, other),
             (Filter::Jwt(one), Filter::Jwt(other)) => Arc::ptr_eq(one, other),
+            (Filter::ExternalAuth(one), Filter::ExternalAuth(other)) => Arc::ptr_eq(one, other),
             _ => false,
         })
     }

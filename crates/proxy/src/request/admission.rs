@@ -84,6 +84,10 @@ fn pass_rule(
 ) -> Result<Option<FilterPosition>, OwnAnswer> {
     let mut from = from;
     loop {
+        // Happens once: afterwards, filters no longer change the route.
+        if context.client.must_be_routed() {
+            from = reroute(from, session, request, context)?;
+        }
         let Some(rule) = &context.rule else {
             return Err(AnswerReason::Internal.into());
         };
@@ -93,10 +97,7 @@ fn pass_rule(
                 return Ok(None);
             }
             FilterProgress::Waits(at) => return Ok(Some(at)),
-            // Happens once: afterwards, claims no longer change the route.
-            FilterProgress::MustBeRouted(next) => {
-                from = reroute(next, session, request, context)?;
-            }
+            FilterProgress::MustBeRouted(next) => from = next,
         }
     }
 }
@@ -114,7 +115,7 @@ fn filter_rule(
     request::run(&rule.filters, from, session, request, client)
 }
 
-/// Routes a request again, with the headers of its claims. Returns the filter to continue with: `next` if the rule stays the
+/// Routes a request again, with the headers that its filters have set. Returns the filter to continue with: `next` if the rule stays the
 /// same, the first one of another rule. A policy of that rule is enforced as a whole.
 fn reroute(
     next: FilterPosition,

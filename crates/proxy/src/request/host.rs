@@ -18,6 +18,20 @@ pub(crate) fn parse(field: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Returns a `Host` or `:authority` without the dot at the end of its name. `None` if there is none.
+pub(crate) fn without_final_dot(field: &str) -> Option<String> {
+    let (name, port) = match field.rsplit_once(':') {
+        // The colons of an IPv6 address are in brackets.
+        Some((name, port)) if is_port(port) => (name, Some(port)),
+        _ => (field, None),
+    };
+    let name = name.strip_suffix('.')?;
+    Some(match port {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    })
+}
+
 /// Parses a host that is a name in lower case, like nearly all. Takes one pass over the bytes.
 fn plain(field: &[u8]) -> Option<&str> {
     const LOWER: [bool; 256] = lower_reg_name();
@@ -123,6 +137,20 @@ mod tests {
             ("under_score.example", "under_score.example"),
         ] {
             assert_eq!(parse(field.as_bytes()).as_deref(), Some(host), "{field}");
+        }
+    }
+
+    #[test]
+    fn only_the_final_dot_of_the_name_is_removed() {
+        for (field, expected) in [
+            ("example.com.", Some("example.com")),
+            ("Example.com.:443", Some("Example.com:443")),
+            ("example.com", None),
+            ("example.com:443", None),
+            ("[2001:db8::1]:80", None),
+            ("[2001:db8::1]", None),
+        ] {
+            assert_eq!(without_final_dot(field).as_deref(), expected, "{field}");
         }
     }
 

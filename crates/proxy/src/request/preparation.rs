@@ -8,6 +8,7 @@ use crate::context::RequestContext;
 use crate::filter::headers::RequestFields;
 use crate::request::client_address;
 use crate::request::client_cert::ClientCertHeader;
+use crate::request::host;
 use crate::request::path;
 use crate::request::way;
 use crate::response::answer::OwnAnswer;
@@ -15,11 +16,13 @@ use crate::response::grpc;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::Listener;
 use gatefold_dataplane::client_traffic::header_change::HeaderChange;
-use gatefold_dataplane::client_traffic::{ClientTraffic, Underscores};
+use gatefold_dataplane::client_traffic::{ClientTraffic, HostDot, Underscores};
 use gatefold_dataplane::filter::answer::{FilterAnswer, ResponsePhase};
+use gatefold_dataplane::filter::header_modifier::Headers;
 use gatefold_dataplane::path_normalization::{PathNormalization, PathRules};
 use gatefold_listen::Connection;
-use http::header::{HeaderName, HeaderValue, LOCATION};
+use http::header::{HOST, HeaderName, HeaderValue, LOCATION};
+use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
 use pingora_http::RequestHeader;
 
@@ -28,6 +31,8 @@ use pingora_http::RequestHeader;
 pub(crate) struct Preparation<'l> {
     /// The target with the normal form of its path.
     uri: Option<Uri>,
+    /// The host without its final dot.
+    host: Option<Authority>,
     /// The headers to remove.
     removed: Vec<HeaderName>,
     /// What the backend learns of the client's certificate.
@@ -52,6 +57,7 @@ impl<'l> Preparation<'l> {
             let normal = path::normalized(&request.uri, normalization, PathRules::default())?;
             return Ok(Preparation {
                 uri: normal.uri,
+                host: None,
                 removed: way::inspect(&request.headers, context),
                 client_cert: ClientCertHeader::default(),
                 change: None,
@@ -70,12 +76,17 @@ impl<'l> Preparation<'l> {
             return Err(health_check(connection));
         }
         let mut removed = way::inspect(&request.headers, context);
+        let host = match traffic.host_dot {
+            HostDot::Forward => None,
+            HostDot::Strip => without_final_dot(request),
+        };
         let client_cert = ClientCertHeader::of(traffic.forwarded_client_cert, connection);
         client_cert.keep(&mut removed);
         removed.extend(underscored(traffic.underscores, &request.headers)?);
         let change = &traffic.request_headers;
         Ok(Preparation {
             uri: normal.uri,
+            host,
             removed,
             client_cert,
             change: (!change.is_empty()).then_some(change),
@@ -85,6 +96,7 @@ impl<'l> Preparation<'l> {
     /// Whether the request stays as it is.
     pub(crate) fn is_empty(&self) -> bool {
         self.uri.is_none()
+            && self.host.is_none()
             && self.removed.is_empty()
             && self.client_cert.is_empty()
             && self.change.is_none()
@@ -95,6 +107,9 @@ impl<'l> Preparation<'l> {
         if let Some(uri) = self.uri {
             request.set_uri(uri);
         }
+        if let Some(host) = self.host {
+            replace_host(request, host);
+        }
         for name in &self.removed {
             request.remove_header(name);
         }
@@ -103,6 +118,33 @@ impl<'l> Preparation<'l> {
             change.apply(&mut RequestFields(request));
             // The policy may set what no sender may.
             context.sent = way::SentFields::of(&request.headers);
+        }
+    }
+}
+
+/// Returns the host of a request without its final dot. `None` if there is none.
+fn without_final_dot(request: &RequestHeader) -> Option<Authority> {
+    let text = match request.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => request.headers.get(HOST)?.to_str().ok()?,
+    };
+    // A part of a valid host is valid.
+    Authority::try_from(host::without_final_dot(text)?).ok()
+}
+
+/// Replaces the host where the request has it: in `Host`, in its target, or in both.
+fn replace_host(request: &mut RequestHeader, host: Authority) {
+    if request.headers.contains_key(HOST)
+        && let Ok(value) = HeaderValue::from_str(host.as_str())
+    {
+        RequestFields(request).set(&HOST, &value);
+    }
+    if request.uri.authority().is_some() {
+        let mut parts = request.uri.clone().into_parts();
+        parts.authority = Some(host);
+        // A target with another host is as valid as before.
+        if let Ok(uri) = Uri::from_parts(parts) {
+            request.set_uri(uri);
         }
     }
 }

@@ -43,7 +43,7 @@ impl RequestId {
         matches!(self, RequestId::Sent(_))
     }
 
-    pub(super) fn value(&self) -> Result<HeaderValue> {
+    pub(crate) fn value(&self) -> Result<HeaderValue> {
         let id = match self {
             RequestId::Sent(value) => return Ok(value.clone()),
             RequestId::Made(id) => id,

@@ -25,8 +25,10 @@ const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// A status of gRPC, as far as the proxy answers it ("Status codes and their use in gRPC").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GrpcStatus {
+    Unknown = 2,
     DeadlineExceeded = 4,
     PermissionDenied = 7,
+    ResourceExhausted = 8,
     Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
@@ -77,9 +79,10 @@ fn trailers_only(reason: AnswerReason) -> Result<ResponseHeader> {
 fn status(reason: AnswerReason) -> GrpcStatus {
     match reason {
         AnswerReason::NoRoute => GrpcStatus::Unimplemented,
-        AnswerReason::UnknownClient
-        | AnswerReason::ExternalAuthDenied
-        | AnswerReason::ExternalAuthFailed => GrpcStatus::PermissionDenied,
+        AnswerReason::UnknownClient => GrpcStatus::PermissionDenied,
+        AnswerReason::ExternalAuthDenied(status) | AnswerReason::ExternalAuthFailed(status) => {
+            of_http(status)
+        }
         AnswerReason::Denied(denial) => match denial.filter() {
             DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
                 GrpcStatus::Unauthenticated
@@ -94,11 +97,14 @@ fn status(reason: AnswerReason) -> GrpcStatus {
         AnswerReason::InvalidBackend
         | AnswerReason::RefusedRule(_)
         | AnswerReason::NoEndpoints
+        | AnswerReason::NoRoomForBody
         | AnswerReason::BadGateway
         | AnswerReason::Misdirected
         | AnswerReason::OtherProtocol => GrpcStatus::Unavailable,
+        AnswerReason::BodyTooLarge => GrpcStatus::ResourceExhausted,
         AnswerReason::GatewayTimeout | AnswerReason::RequestTimeout => GrpcStatus::DeadlineExceeded,
         AnswerReason::Internal
+        | AnswerReason::LengthRequired
         | AnswerReason::Connect
         | AnswerReason::MalformedLength
         | AnswerReason::TwoLengths
@@ -113,6 +119,21 @@ fn status(reason: AnswerReason) -> GrpcStatus {
         | AnswerReason::PathTooLong
         | AnswerReason::MalformedBody
         | AnswerReason::MalformedRequest => GrpcStatus::Internal,
+    }
+}
+
+/// Returns the status for one of HTTP that an authorization server or a policy says ("HTTP to gRPC Status Code Mapping").
+fn of_http(status: StatusCode) -> GrpcStatus {
+    match status {
+        StatusCode::BAD_REQUEST => GrpcStatus::Internal,
+        StatusCode::UNAUTHORIZED => GrpcStatus::Unauthenticated,
+        StatusCode::FORBIDDEN => GrpcStatus::PermissionDenied,
+        StatusCode::NOT_FOUND => GrpcStatus::Unimplemented,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => GrpcStatus::Unavailable,
+        _ => GrpcStatus::Unknown,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The last changes to every response: the cookies of a renewed session, and what the policy of the listener says (ClientTrafficPolicy
-//! `headers.lateResponseHeaders`).
+//! Changes to every response: by authorization servers, the cookies of a renewed session, and then by the policy of the listener
+//! (ClientTrafficPolicy `headers.lateResponseHeaders`).
 
 use crate::context::RequestContext;
 use crate::filter::headers::ResponseFields;
@@ -11,6 +11,9 @@ use pingora_http::ResponseHeader;
 /// Changes a complete response of a backend or of gatefold itself. Informational responses stay as they are.
 pub(crate) fn change(response: &mut ResponseHeader, context: &RequestContext) {
     let response = &mut ResponseFields(response);
+    for edit in &context.auth_response {
+        edit.apply(response);
+    }
     let cookies = context.client.cookies();
     if !cookies.is_empty() {
         for field in cookies {

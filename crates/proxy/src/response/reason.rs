@@ -21,10 +21,16 @@ pub(crate) enum AnswerReason {
     UnknownClient,
     /// The rule can't be served as written, and answers this status.
     RefusedRule(StatusCode),
-    /// The authorization server denies the request.
-    ExternalAuthDenied,
-    /// The authorization server gives no answer.
-    ExternalAuthFailed,
+    /// The authorization server denies the request with this status.
+    ExternalAuthDenied(StatusCode),
+    /// The authorization server gives no answer. The request is answered with this status.
+    ExternalAuthFailed(StatusCode),
+    /// The body is longer than an authorization server may get.
+    BodyTooLarge,
+    /// The client must say how long the body for an authorization server is.
+    LengthRequired,
+    /// Too many bodies for authorization servers are in memory.
+    NoRoomForBody,
     /// A filter of a SecurityPolicy denies the request.
     Denied(Denial),
     /// A login at an OpenID provider is required, completed, or has failed.
@@ -93,14 +99,17 @@ pub(crate) enum KeepAlive {
 }
 
 impl AnswerReason {
-    /// All but the denials and those of logins, for metrics that begin at zero. The status of the refused rule doesn't matter.
-    const OTHERS: [AnswerReason; 27] = [
+    /// All but the denials and those of logins, for metrics that begin at zero. Their statuses don't matter.
+    const OTHERS: [AnswerReason; 30] = [
         Self::NoRoute,
         Self::Misdirected,
         Self::OtherProtocol,
         Self::UnknownClient,
-        Self::ExternalAuthDenied,
-        Self::ExternalAuthFailed,
+        Self::ExternalAuthDenied(StatusCode::FORBIDDEN),
+        Self::ExternalAuthFailed(StatusCode::FORBIDDEN),
+        Self::BodyTooLarge,
+        Self::LengthRequired,
+        Self::NoRoomForBody,
         Self::RefusedRule(StatusCode::INTERNAL_SERVER_ERROR),
         Self::InvalidBackend,
         Self::NoEndpoints,
@@ -137,10 +146,10 @@ impl AnswerReason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected | Self::OtherProtocol => StatusCode::MISDIRECTED_REQUEST,
-            Self::UnknownClient | Self::ExternalAuthDenied | Self::ExternalAuthFailed => {
-                StatusCode::FORBIDDEN
-            }
-            Self::RefusedRule(status) => status,
+            Self::UnknownClient => StatusCode::FORBIDDEN,
+            Self::ExternalAuthDenied(status)
+            | Self::ExternalAuthFailed(status)
+            | Self::RefusedRule(status) => status,
             Self::Denied(denial) => match denial.filter() {
                 DenyingFilter::ApiKey | DenyingFilter::BasicAuth | DenyingFilter::Jwt(_) => {
                     StatusCode::UNAUTHORIZED
@@ -161,7 +170,9 @@ impl AnswerReason {
                 OidcOutcome::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
+            Self::NoEndpoints | Self::NoRoomForBody => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -190,8 +201,11 @@ impl AnswerReason {
             Self::Misdirected => "misdirected",
             Self::OtherProtocol => "other_protocol",
             Self::UnknownClient => "unknown_client",
-            Self::ExternalAuthDenied => "external_auth_denied",
-            Self::ExternalAuthFailed => "external_auth_failed",
+            Self::ExternalAuthDenied(_) => "external_auth_denied",
+            Self::ExternalAuthFailed(_) => "external_auth_failed",
+            Self::BodyTooLarge => "body_too_large",
+            Self::LengthRequired => "length_required",
+            Self::NoRoomForBody => "no_room_for_body",
             Self::RefusedRule(_) => "refused_rule",
             Self::Denied(denial) => denial.word(),
             Self::Oidc(outcome) => outcome.word(),
@@ -225,8 +239,11 @@ impl AnswerReason {
             Self::Misdirected => "the connection was made for another host: use a new one\n",
             Self::OtherProtocol => "the port now speaks another protocol: use a new connection\n",
             Self::UnknownClient => "the address of the client is unknown\n",
-            Self::ExternalAuthDenied => "the authorization server denies the request\n",
-            Self::ExternalAuthFailed => "the authorization server gave no answer\n",
+            Self::ExternalAuthDenied(_) => "the authorization server denies the request\n",
+            Self::ExternalAuthFailed(_) => "the authorization server gave no answer\n",
+            Self::BodyTooLarge => "the body of the request is too large\n",
+            Self::LengthRequired => "the request needs a Content-Length\n",
+            Self::NoRoomForBody => "too many bodies are waiting for authorization\n",
             Self::RefusedRule(_) => {
                 "the matching route has a rule that can't be served as written\n"
             }
@@ -269,14 +286,17 @@ impl AnswerReason {
             | Self::PathWithEscapedSlash
             | Self::HeaderWithUnderscore
             | Self::UnknownClient
-            | Self::ExternalAuthDenied
-            | Self::ExternalAuthFailed
+            | Self::ExternalAuthDenied(_)
+            | Self::ExternalAuthFailed(_)
             | Self::RefusedRule(_)
             | Self::Denied(_)
             | Self::Oidc(_)
             | Self::InvalidBackend
             | Self::NoEndpoints => KeepAlive::Keep,
             Self::OtherProtocol
+            | Self::BodyTooLarge
+            | Self::LengthRequired
+            | Self::NoRoomForBody
             | Self::BadGateway
             | Self::GatewayTimeout
             | Self::Internal

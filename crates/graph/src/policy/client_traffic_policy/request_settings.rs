@@ -9,7 +9,7 @@ use gatefold_dataplane::client_traffic::client_address::{AddressSource, WithoutA
 use gatefold_dataplane::client_traffic::forwarded_client_cert::{
     CertificateDetails, ForwardedClientCert,
 };
-use gatefold_dataplane::client_traffic::{ClientTraffic, RequestIdRule, Underscores};
+use gatefold_dataplane::client_traffic::{ClientTraffic, HostDot, RequestIdRule, Underscores};
 use gatefold_dataplane::filter::security::authorization::ClientNetwork;
 use gatefold_dataplane::path_normalization::{EscapedSlashes, PathRules};
 use gatefold_diagnostic::Pointer;
@@ -39,6 +39,7 @@ pub(super) fn of(spec: &ClientTrafficPolicySpec, shortfalls: &mut Vec<Shortfall>
             .unwrap_or_default(),
         underscores: headers.map(underscores).unwrap_or_default(),
         request_id: headers.map(request_id).unwrap_or_default(),
+        host_dot: headers.map(host_dot).unwrap_or_default(),
         forwarded_client_cert: headers
             .and_then(|it| it.x_forwarded_client_cert.as_ref())
             .map(forwarded_client_cert)
@@ -116,6 +117,14 @@ fn request_id(settings: &HeaderSettings) -> RequestIdRule {
         (Some(RequestIDAction::PreserveOrGenerate), _) | (None, Some(true) | None) => {
             RequestIdRule::KeepOrMake
         }
+    }
+}
+
+fn host_dot(settings: &HeaderSettings) -> HostDot {
+    let host = settings.host.as_ref();
+    match host.and_then(|it| it.strip_trailing_host_dot) {
+        Some(true) => HostDot::Strip,
+        Some(false) | None => HostDot::Forward,
     }
 }
 

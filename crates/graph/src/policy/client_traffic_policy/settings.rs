@@ -1,12 +1,13 @@
 //! The settings of a ClientTrafficPolicy, as connections and requests are served with them.
 
 use super::shortfall::Shortfall;
-use super::{request_settings, socket_settings, tls_settings};
+use super::{client_validation, request_settings, socket_settings, tls_settings};
+use crate::Build;
 use crate::certificate::client_validation::ClientValidationNode;
 use gatefold_dataplane::client_traffic::ClientTraffic;
 use gatefold_dataplane::client_traffic::socket_settings::SocketSettings;
 use gatefold_dataplane::client_traffic::tls_settings::TlsSettings;
-use gatefold_manifest::api::{ClientTrafficPolicySpec, FieldEffect, SetField};
+use gatefold_manifest::api::{ClientTrafficPolicy, FieldEffect, SetField};
 use std::sync::Arc;
 
 /// What a policy says, as far as gatefold serves it.
@@ -25,8 +26,9 @@ pub(crate) struct PolicySettings {
 }
 
 impl PolicySettings {
-    /// Reads the settings of a policy, except for those that depend on other objects.
-    pub fn of(spec: &ClientTrafficPolicySpec) -> Self {
+    /// Reads the settings of a policy.
+    pub fn of(policy: &ClientTrafficPolicy, build: &mut Build<'_>) -> Self {
+        let spec = &policy.spec;
         let mut shortfalls: Vec<_> = spec.set_fields.iter().filter_map(unserved).collect();
         let tls = spec.tls.as_ref();
         let tls = tls.map(|tls| tls_settings::of(tls, &mut shortfalls));
@@ -35,7 +37,7 @@ impl PolicySettings {
         PolicySettings {
             requests,
             socket: socket_settings::of(spec, &mut shortfalls),
-            clients: None,
+            clients: client_validation::of(policy, &mut shortfalls, build),
             tls: tls.filter(|it| *it != TlsSettings::default()).map(Arc::new),
             shortfalls,
         }

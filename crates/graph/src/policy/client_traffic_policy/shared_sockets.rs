@@ -107,6 +107,7 @@ impl SharedSockets {
             proxy_protocol,
             keep_alive: oldest.setting("tcpKeepalive", |it| it.keep_alive),
             connection_limit: oldest.setting("connection", |it| it.connection_limit),
+            lifetime: oldest.setting("connection", |it| it.lifetime),
             limits: ClientLimits {
                 handshake: oldest.setting("timeout", |it| it.limits.handshake),
                 header: oldest.setting("timeout", |it| it.limits.header),

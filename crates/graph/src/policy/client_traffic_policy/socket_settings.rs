@@ -3,13 +3,13 @@
 use super::shortfall::Shortfall;
 use super::time_limits;
 use gatefold_dataplane::client_traffic::socket_settings::{
-    ConnectionLimit, Http2Settings, KeepAlive, ProxyProtocol, SocketSettings,
+    ConnectionLifetime, ConnectionLimit, Http2Settings, KeepAlive, ProxyProtocol, SocketSettings,
 };
 use gatefold_diagnostic::Pointer;
 use gatefold_manifest::api::{
     ClientConnection, ClientTrafficPolicySpec, Duration, HTTP2Settings, Quantity, TCPKeepalive,
 };
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 
 /// What Linux allows: `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` seconds, `MAX_TCP_KEEPCNT` probes.
@@ -33,6 +33,7 @@ pub(super) fn of(
     SocketSettings {
         proxy_protocol: proxy_protocol(spec),
         keep_alive: keep_alive.and_then(|it| reader.keep_alive(it)),
+        lifetime: spec.connection.as_ref().and_then(lifetime),
         connection_limit: spec.connection.as_ref().and_then(connection_limit),
         http2: spec.http2.as_ref().and_then(|it| reader.http2(it)),
         limits: time_limits::of_clients(spec.timeout.as_ref(), reader.shortfalls),
@@ -56,6 +57,22 @@ fn connection_limit(connection: &ClientConnection) -> Option<ConnectionLimit> {
         connections: NonZeroUsize::new(connections)?,
         close_delay: limit.close_delay.map(|it| it.0).unwrap_or_default(),
     })
+}
+
+/// `0s` and 0 are no limits, as in Envoy.
+fn lifetime(connection: &ClientConnection) -> Option<ConnectionLifetime> {
+    let limit = connection.connection_limit.as_ref()?;
+    let lifetime = ConnectionLifetime {
+        duration: limit
+            .max_connection_duration
+            .map(|it| it.0)
+            .filter(|it| !it.is_zero()),
+        requests: limit
+            .max_requests_per_connection
+            .and_then(|it| NonZeroU32::new(u32::try_from(it).ok()?)),
+    };
+    let ConnectionLifetime { duration, requests } = lifetime;
+    (duration.is_some() || requests.is_some()).then_some(lifetime)
 }
 
 /// Reads values, and collects what isn't served of them.

@@ -9,6 +9,7 @@ use crate::backend::BackendReference;
 use gatefold_dataplane::filter::header_modifier::{self, HeaderAction};
 use gatefold_diagnostic::{Code, Pointer};
 use gatefold_manifest::api::{HTTPHeader, HTTPHeaderFilter, HTTPRequestMirrorFilter, HeaderName};
+use std::sync::Arc;
 
 /// Builds the filters that can be served. The problems with the others go to `context`. `pointer` returns the path of the list.
 pub(in crate::route) fn build<'a>(
@@ -62,7 +63,7 @@ fn node<'a>(
         FilterSpec::Cors(cors) => on_rule.then(|| FilterNode::Cors(cors.clone())),
         FilterSpec::ExternalAuth(auth) => {
             let node = external_auth::build(scope, auth, pointer, context);
-            Some(FilterNode::ExternalAuth(Box::new(node)))
+            Some(FilterNode::ExternalAuth(Arc::new(node)))
         }
         FilterSpec::ExtensionRef => None,
     }

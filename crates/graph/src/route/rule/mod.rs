@@ -19,7 +19,9 @@ pub(crate) use envoy_format::literal_value;
 pub(crate) use filter::unsendable;
 pub(super) use filter_spec::{FilterSpec, ManifestFilter};
 pub(super) use matches::{is_same_match, match_digests, matches};
-pub use node::{BackendNode, ExternalAuthNode, FilterNode, MirrorNode, RuleNode, TargetNode};
+pub use node::{
+    AuthServerNode, BackendNode, ExternalAuthNode, FilterNode, MirrorNode, RuleNode, TargetNode,
+};
 pub(super) use request_rule::{
     BackendSpec, InvalidPath, LEFT_OUT, RequestRule, RuleMatches, build, names,
 };

@@ -3,12 +3,11 @@
 use crate::backend::endpoints::ServicePortKey;
 use crate::policy::backend_tls::BackendTlsNode;
 use gatefold_dataplane::backend::HttpVersion;
-use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
+use gatefold_dataplane::filter::external_auth::AuthSettings;
 use gatefold_manifest::api::{
     HTTPCORSFilter, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRouteRetry, HTTPRouteTimeouts,
     HTTPURLRewriteFilter,
 };
-use http::HeaderName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -46,22 +45,29 @@ pub enum FilterNode {
     /// The permissions of scripts of other origins. On rules only.
     Cors(HTTPCORSFilter),
     /// A question to an authorization server. On rules only.
-    ExternalAuth(Box<ExternalAuthNode>),
+    ExternalAuth(Arc<ExternalAuthNode>),
 }
 
-/// An authorization server, and what it is asked.
+/// Authorization servers, and what they are asked.
 #[derive(Debug)]
 pub struct ExternalAuthNode {
+    /// The servers. One is enough to allow a request.
+    pub servers: Vec<AuthServerNode>,
+    /// What they are asked, and what their answers mean.
+    pub settings: Arc<AuthSettings>,
+}
+
+/// An authorization server.
+#[derive(Debug)]
+pub struct AuthServerNode {
     /// `namespace/service:port`.
     pub name: String,
     /// The target of the reference.
     pub target: TargetNode,
-    /// What comes before the path of the request: empty, or with a slash at the beginning and none at the end.
-    pub path_prefix: String,
-    /// The headers that the server gets, beside those that it always gets.
-    pub request_headers: Vec<HeaderName>,
-    /// The headers of its answer that the backend gets; empty for all.
-    pub response_headers: Vec<ForwardHeader>,
+    /// Its share of the questions, relative to the sum of all weights.
+    pub weight: u32,
+    /// Whether it is only asked if no other server can be reached.
+    pub fallback: bool,
 }
 
 /// The destination of copies of requests.

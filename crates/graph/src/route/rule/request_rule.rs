@@ -215,7 +215,7 @@ impl<'a> RuleContext<'_, '_, 'a> {
     }
 
     /// Returns a problem if a policy protects the rule which gatefold can't enforce. The policy has its own diagnostic.
-    fn protection(&self, name: Option<&SectionName>) -> Option<Problem> {
+    fn protection(&mut self, name: Option<&SectionName>) -> Option<Problem> {
         let (protections, security) = (&self.build.protections, &self.build.security);
         if protections.is_empty() && security.is_empty() {
             return None;
@@ -224,7 +224,8 @@ impl<'a> RuleContext<'_, '_, 'a> {
         let section = name.map(|name| name.as_str());
         let refusal = protections.refusal(kind, &key, section).or_else(|| {
             let rule = section.unwrap_or_default();
-            security.refusal_of_rule((kind, &key), rule, self.build)
+            let (build, ports) = (&*self.build, &mut *self.references.ports);
+            security.refusal_of_rule((kind, &key), rule, (build, ports))
         });
         Some(Problem::new(Reason::UnenforcedPolicy, &*refusal?))
     }

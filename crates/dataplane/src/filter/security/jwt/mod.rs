@@ -19,10 +19,11 @@ pub(in crate::filter::security) use token::unverified_claims;
 use super::denial::Denial;
 use super::forward_header::ForwardHeader;
 use crate::filter::header_modifier::Headers;
+use crate::filter::route_choice::RouteChoice;
 use claims::Claims;
 use http::HeaderMap;
 use key_set::KeySet;
-use provider::{ClaimRouting, JwtProvider, ProviderKeys};
+use provider::{JwtProvider, ProviderKeys};
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -104,13 +105,12 @@ impl JwtFilter {
         &self,
         token: Option<&AcceptedToken<'_>>,
         headers: &mut impl Headers,
-    ) -> ClaimRouting {
-        let mut routing = token.map_or(ClaimRouting::Keep, |token| token.provider.routing);
+    ) -> RouteChoice {
+        let mut routing = token.map_or(RouteChoice::Keep, |token| token.provider.routing);
         for provider in &self.providers {
             for own in &provider.claim_headers {
-                if own.header.replace(headers, None) && provider.routing == ClaimRouting::Recompute
-                {
-                    routing = ClaimRouting::Recompute;
+                if own.header.replace(headers, None) && provider.routing == RouteChoice::Recompute {
+                    routing = RouteChoice::Recompute;
                 }
             }
         }
@@ -172,7 +172,7 @@ impl fmt::Display for JwtFilter {
             for own in &provider.claim_headers {
                 write!(f, ", {} as {}", own.claim, own.header)?;
             }
-            if provider.routing == ClaimRouting::Recompute {
+            if provider.routing == RouteChoice::Recompute {
                 f.write_str(", routed again")?;
             }
         }

@@ -5,6 +5,7 @@ use super::key_set::KeySet;
 use super::remote_keys::RemoteKeys;
 use super::token::Token;
 use super::token_source::TokenSources;
+use crate::filter::route_choice::RouteChoice;
 use crate::filter::security::denial::Denial;
 use crate::filter::security::forward_header::ForwardHeader;
 use http::HeaderMap;
@@ -31,7 +32,7 @@ pub struct JwtProvider {
     /// Headers by which the backend learns claims (API: `claimToHeaders`).
     pub claim_headers: Vec<ClaimHeader>,
     /// Whether the request is routed again, with the headers of its claims (API: `recomputeRoute`).
-    pub routing: ClaimRouting,
+    pub routing: RouteChoice,
 }
 
 /// The keys of a provider.
@@ -50,15 +51,6 @@ pub struct ClaimHeader {
     pub header: ForwardHeader,
     /// The claim.
     pub claim: ClaimPath,
-}
-
-/// What the headers of claims mean for routing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimRouting {
-    /// The route was chosen before they were set.
-    Keep,
-    /// The route is chosen again with them.
-    Recompute,
 }
 
 /// The audiences that a provider accepts.

@@ -24,6 +24,10 @@ object! {
         "value" => value: Option<i64>,
         /// How long a connection beyond the limit is kept before it is closed.
         "closeDelay" => close_delay: Option<Duration>,
+        /// How long a connection may be open.
+        "maxConnectionDuration" => max_connection_duration: Option<Duration>,
+        /// How many requests a connection may carry.
+        "maxRequestsPerConnection" => max_requests_per_connection: Option<i64>,
     }
 }
 
@@ -64,6 +68,11 @@ impl ConnectionLimit {
     fn check(&self, node: &Node, decoder: &mut Decoder) {
         if self.value.is_some_and(|value| value < 1) {
             refuse(node, "value", "must be at least 1", decoder);
+        }
+        let requests = self.max_requests_per_connection;
+        if requests.is_some_and(|it| u32::try_from(it).is_err()) {
+            let why = "must be within 0 and 4294967295";
+            refuse(node, "maxRequestsPerConnection", why, decoder);
         }
         if self.close_delay.is_some() && self.value.is_none() {
             refuse(node, "closeDelay", "needs `value`", decoder);

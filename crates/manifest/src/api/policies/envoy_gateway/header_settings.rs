@@ -15,6 +15,8 @@ pub struct HeaderSettings {
     pub request_id: Option<RequestIDAction>,
     /// What backends learn of client certificates.
     pub x_forwarded_client_cert: Option<XForwardedClientCert>,
+    /// How hosts are normalised.
+    pub host: Option<HostSettings>,
     /// Changes to requests before they are routed.
     pub early_request_headers: Option<ExtendedHTTPHeaderFilter>,
     /// Changes to responses.
@@ -32,6 +34,7 @@ impl Decode for HeaderSettings {
         let preserve_x_request_id = fields.read("preserveXRequestID", decoder);
         let request_id = fields.read("requestID", decoder);
         let x_forwarded_client_cert = fields.read("xForwardedClientCert", decoder);
+        let host = fields.read("host", decoder);
         let early_request_headers = fields.read("earlyRequestHeaders", decoder);
         let late_response_headers = fields.read("lateResponseHeaders", decoder);
         let settings = HeaderSettings {
@@ -39,6 +42,7 @@ impl Decode for HeaderSettings {
             preserve_x_request_id: preserve_x_request_id?,
             request_id: request_id?,
             x_forwarded_client_cert: x_forwarded_client_cert?,
+            host: host?,
             early_request_headers: early_request_headers?,
             late_response_headers: late_response_headers?,
         };
@@ -73,6 +77,14 @@ choice! {
         Generate,
         /// It is removed.
         Disable,
+    }
+}
+
+object! {
+    /// How the hosts of requests are normalised.
+    pub closed HostSettings {
+        /// Whether backends get the host without a dot at its end.
+        "stripTrailingHostDot" => strip_trailing_host_dot: Option<bool>,
     }
 }
 

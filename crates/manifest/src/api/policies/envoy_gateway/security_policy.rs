@@ -1,11 +1,13 @@
 //! SecurityPolicy.
 
 use super::{
-    APIKeyAuth, Authorization, BasicAuth, CSRF, JWT, OIDC, PolicyTargetFields, SecurityPolicyCors,
-    TargetSelector, Untyped,
+    APIKeyAuth, Authorization, BasicAuth, CSRF, ExtAuth, JWT, OIDC, PolicyTargetFields,
+    SecurityPolicyCors, TargetSelector,
 };
 use crate::Decoder;
-use crate::api::{LocalPolicyTargetReferenceWithSectionName, Object, object, refuse};
+use crate::api::{
+    BackendObjectReference, LocalPolicyTargetReferenceWithSectionName, Object, object, refuse,
+};
 use gatefold_diagnostic::Pointer;
 use gatefold_diagnostic::yaml::Node;
 
@@ -37,7 +39,7 @@ object! {
         /// Authentication by an OpenID provider.
         "oidc" => oidc: Option<OIDC>,
         /// Authorization by an external service.
-        "extAuth" => ext_auth: Option<Untyped>,
+        "extAuth" => ext_auth: Option<ExtAuth>,
         /// Which requests are allowed.
         "authorization" => authorization: Option<Authorization>,
     }
@@ -64,14 +66,29 @@ impl SecurityPolicySpec {
         }
     }
 
+    /// Returns all references to servers that are asked for the policy: those with keys, OpenID providers, and authorization servers.
+    pub fn servers(&self) -> impl Iterator<Item = &BackendObjectReference> {
+        let providers = self.jwt.iter().flat_map(|it| &it.providers);
+        let remote = providers.filter_map(|it| it.remote_jwks.as_ref());
+        let keys = remote.flat_map(|it| &it.backend_refs).map(|it| &it.backend);
+        let oidc = self.oidc.iter().flat_map(|it| &it.provider.backend_refs);
+        let issuers = keys.chain(oidc.map(|it| &it.backend));
+        issuers.chain(self.ext_auth.iter().flat_map(ExtAuth::servers))
+    }
+
+    /// Returns the names of the objects of a kind, ConfigMap or Secret, with texts for authorization servers.
+    pub fn context_references<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s str> {
+        let texts = self.ext_auth.iter().flat_map(|it| &it.context_extensions);
+        let objects = texts.filter_map(|it| Some(&it.value_ref.as_ref()?.object));
+        objects
+            .filter(move |it| it.kind == kind)
+            .map(|it| &*it.name)
+    }
+
     /// Returns the paths of the fields that gatefold doesn't serve. Each of them protects the targets.
     pub fn unserved(&self) -> Vec<Pointer> {
-        let spec = Pointer::spec();
-        let fields = [("extAuth", self.ext_auth)];
-        let set = fields.into_iter().filter(|(_, field)| field.is_some());
-        let set = set.map(|(name, _)| spec.key(name));
         let below = self.authorization.iter().flat_map(Authorization::unserved);
-        set.chain(below).collect()
+        below.collect()
     }
 
     fn check(&self, node: &Node, decoder: &mut Decoder) {

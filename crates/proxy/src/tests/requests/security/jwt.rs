@@ -4,11 +4,10 @@ use super::{authorization, gateway, redirecting, request};
 use crate::tests::requests::grpc::answer_of;
 use gatefold_dataplane::filter::Filter;
 use gatefold_dataplane::filter::cors::{Allowed, Cors, Credentials, Exposed, Origins};
+use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::SecurityFilters;
 use gatefold_dataplane::filter::security::authorization::AccessAction;
-use gatefold_dataplane::filter::security::jwt::provider::{
-    Audiences, ClaimRouting, JwtProvider, ProviderKeys,
-};
+use gatefold_dataplane::filter::security::jwt::provider::{Audiences, JwtProvider, ProviderKeys};
 use gatefold_dataplane::filter::security::jwt::remote_keys::RemoteKeys;
 use gatefold_dataplane::filter::security::jwt::token_source::TokenSources;
 use gatefold_dataplane::filter::security::jwt::{JwtFilter, TokenRequirement};
@@ -27,7 +26,7 @@ fn jwt(requirement: TokenRequirement) -> SecurityFilters {
         keys: ProviderKeys::Remote(Arc::new(RemoteKeys::default())),
         sources: TokenSources::new(Vec::new()),
         claim_headers: Vec::new(),
-        routing: ClaimRouting::Keep,
+        routing: RouteChoice::Keep,
     };
     SecurityFilters {
         jwt: Some(Arc::new(JwtFilter {

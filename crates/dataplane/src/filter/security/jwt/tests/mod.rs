@@ -9,9 +9,10 @@ mod provider;
 mod signer;
 
 use super::key_set::KeySet;
-use super::provider::{Audiences, ClaimHeader, ClaimRouting, JwtProvider, ProviderKeys};
+use super::provider::{Audiences, ClaimHeader, JwtProvider, ProviderKeys};
 use super::token_source::{TokenSource, TokenSources};
 use super::{JwtFilter, TokenRequirement};
+use crate::filter::route_choice::RouteChoice;
 use crate::filter::security::denial::Denial;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ fn provider(name: &str, signers: &[&Signer]) -> JwtProvider {
         keys: ProviderKeys::Local(keys(json!({ "keys": jwks }))),
         sources: TokenSources::new(Vec::new()),
         claim_headers: Vec::new(),
-        routing: ClaimRouting::Keep,
+        routing: RouteChoice::Keep,
     }
 }
 

@@ -1,16 +1,12 @@
 //! Filters of type ExternalAuth: what the authorization server is asked, and that nothing passes without its permission.
 
-use crate::support::backend::{ReceivedRequest, TestBackend, Wire};
-use crate::support::client::Response;
+use super::{GOOD, HOST, ask, guard, hang, record, write};
+use crate::support::backend::TestBackend;
 use crate::support::daemon::{Daemon, check_with};
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, gateway, service};
 use serde_json::{Value, json};
-use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex};
-
-const HOST: &str = "www.example.com";
-const GOOD: (&str, &str) = ("Authorization", "Bearer good");
+use std::io;
 
 fn route(http: &str) -> String {
     format!(
@@ -38,27 +34,6 @@ fn folder(auth: &TestBackend, http: &str) -> Folder {
         ("auth.yaml", service("auth")),
         ("auth-slice.yaml", endpoint_slice("auth", auth.address())),
     ])
-}
-
-fn write(wire: &mut Wire, answer: &str) -> io::Result<()> {
-    wire.get_mut().write_all(answer.as_bytes())
-}
-
-/// Allows requests with the right token, and denies others.
-fn guard(request: &ReceivedRequest, wire: &mut Wire) -> io::Result<()> {
-    if request.header("authorization") == GOOD.1 {
-        let answer = "HTTP/1.1 200 OK\r\nX-User: alice\r\nX-Groups: a\r\nX-Groups: b\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nok";
-        return write(wire, answer);
-    }
-    write(
-        wire,
-        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nLocation: /login\r\nSet-Cookie: a=b\r\nContent-Length: 6\r\n\r\nlog in",
-    )
-}
-
-fn ask(daemon: &Daemon, path: &str, headers: &[(&str, &str)]) -> Response {
-    let answer = daemon.connect().get(HOST, path, headers);
-    answer.expect("an answer")
 }
 
 #[test]
@@ -98,16 +73,7 @@ fn without_a_list_the_backend_gets_all_headers_but_those_of_the_content() {
 
 #[test]
 fn the_server_gets_the_request_without_its_other_headers() {
-    let seen: Arc<Mutex<Vec<ReceivedRequest>>> = Arc::default();
-    let records = seen.clone();
-    let auth = TestBackend::answering(move |request, wire| {
-        let copy = ReceivedRequest {
-            line: request.line.clone(),
-            headers: request.headers.clone(),
-        };
-        records.lock().expect("the requests").push(copy);
-        guard(request, wire)
-    });
+    let (auth, seen) = record(guard);
     let http = "path: /check/, allowedHeaders: [cookie, x-forwarded-proto, x-forwarded-for]";
     let daemon = Daemon::of(&folder(&auth, http)).echo().start();
     let sent = [
@@ -176,11 +142,7 @@ fn nothing_passes_without_an_answer() {
 
 #[test]
 fn a_server_that_hangs_denies_after_its_time() {
-    let auth = TestBackend::answering(|_, wire| {
-        // Until the other side gives up.
-        let _ = io::copy(wire, &mut io::sink());
-        Err(io::ErrorKind::ConnectionReset.into())
-    });
+    let auth = TestBackend::answering(hang);
     let folder = folder(&auth, "");
     let daemon = Daemon::of(&folder).echo().start();
     let mut client = daemon.connect();
@@ -228,20 +190,16 @@ fn a_server_without_endpoints_or_with_an_echo_backend_in_its_place_allows_nothin
 }
 
 #[test]
-fn what_is_not_served_yet_closes_the_rule() {
+fn what_can_not_be_served_closes_the_rule() {
     let auth = TestBackend::answering(guard);
     let folder = folder(&auth, "");
     let good = route("");
     for (from, to) in [
-        ("protocol: HTTP", "protocol: GRPC"),
-        ("http: {}", "http: {}, forwardBody: {maxSize: 10}"),
+        ("http: {}", "http: {}, forwardBody: {maxSize: 4194305}"),
         ("http: {}", "http: {allowedHeaders: ['a b']}"),
         ("http: {}", "http: {allowedResponseHeaders: [Host]}"),
     ] {
-        let changed = good.replace(from, to).replace(
-            "protocol: GRPC, backendRef: {name: auth, port: 3000}, http: {}",
-            "protocol: GRPC, backendRef: {name: auth, port: 3000}, grpc: {}",
-        );
+        let changed = good.replace(from, to);
         folder.write("route.yaml", changed);
         let daemon = Daemon::of(&folder).echo().start();
         assert_eq!(ask(&daemon, "/", &[GOOD]).status, 500, "{to}");

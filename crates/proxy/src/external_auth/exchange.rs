@@ -1,0 +1,95 @@
+//! The exchange of a question and its answer on a connection.
+
+use crate::upstream::side_request::{self, PeerTls};
+use ::http::{HeaderMap, HeaderName, StatusCode};
+use bytes::{Bytes, BytesMut};
+use gatefold_dataplane::backend::HttpVersion;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::RequestHeader;
+use std::time::Duration;
+
+/// Maximum length of an answer's body. A longer one is no answer.
+const LARGEST_BODY: usize = 64 * 1024;
+/// Time limit for the names in the certificate of a server. The time limit of the question ends before, unless it is longer.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Says whether a body is cut off, as Envoy does. It never is.
+pub(super) const PARTIAL_BODY: HeaderName = HeaderName::from_static("x-envoy-auth-partial-body");
+
+/// A question for a server.
+pub(super) struct Question {
+    /// The header, for any version of HTTP, with the length of the body.
+    pub header: RequestHeader,
+    /// The body. Empty if there is none.
+    pub body: Bytes,
+}
+
+/// The answer of a server.
+pub(super) struct AuthAnswer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The trailers. `None` if there are none, or in HTTP/1.1.
+    pub trailers: Option<HeaderMap>,
+}
+
+impl Question {
+    /// Returns the header in the version of an endpoint.
+    ///
+    /// # Errors
+    /// If it can't be written in this version.
+    pub(super) fn header_for(&self, version: HttpVersion, tls: bool) -> Result<RequestHeader> {
+        side_request::header(&self.header, version, tls, self.body.is_empty())
+    }
+}
+
+/// Sends a question on a connection, and reads the answer. Returns whether the answer was read to its end.
+///
+/// # Errors
+/// If there is no complete answer, or it is too long.
+pub(super) async fn exchange(
+    session: &mut HttpSession,
+    (header, body): (RequestHeader, Bytes),
+    peer: &HttpPeer,
+    tls: Option<&PeerTls>,
+) -> Result<(AuthAnswer, bool)> {
+    if let Some(tls) = tls {
+        tls.check(session, HANDSHAKE).await?;
+    }
+    side_request::begin(session, peer, header).await?;
+    if !body.is_empty() {
+        session.write_request_body(body, true).await?;
+    }
+    session.finish_request_body().await?;
+    side_request::read_final_header(session).await?;
+    let Some(response) = session.response_header() else {
+        return Err(Error::new_up(ErrorType::ReadError));
+    };
+    let (status, headers) = (response.status, response.headers.clone());
+    let (mut body, mut is_complete) = (BytesMut::new(), true);
+    while let Some(bytes) = session.read_response_body().await? {
+        if body.len() + bytes.len() <= LARGEST_BODY {
+            body.extend_from_slice(&bytes);
+            continue;
+        }
+        if status != StatusCode::OK {
+            return Error::e_explain(ErrorType::ReadError, "the answer is too long");
+        }
+        // The body of a permission isn't used.
+        is_complete = false;
+        break;
+    }
+    let trailers = match session {
+        HttpSession::H2(stream) if is_complete => stream.read_trailers().await?,
+        HttpSession::H2(_) | HttpSession::H1(_) | HttpSession::Custom(_) => None,
+    };
+    let answer = AuthAnswer {
+        status,
+        headers,
+        body: body.freeze(),
+        trailers,
+    };
+    Ok((answer, is_complete))
+}
