@@ -3,12 +3,13 @@
 //! In: a request without a session; later, the request that comes back from the provider. Out: the redirect; later, the code and what
 //! the login began with. The state of a login is in a cookie of the browser, so only this browser can complete it.
 
+use super::answer::redirect_to;
 use super::cookie_key::CookieContent;
 use super::cookies::LOGIN_SLOTS;
 use super::outcome::OidcOutcome;
 use super::provider::ProviderConfiguration;
 use super::redirect_url::RequestOrigin;
-use super::{OidcFilter, OidcRequest, redirect_to};
+use super::{OidcFilter, OidcRequest};
 use crate::filter::answer::FilterAnswer;
 use crate::filter::scheme::Scheme;
 use base64::Engine;

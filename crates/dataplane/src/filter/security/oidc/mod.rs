@@ -4,6 +4,7 @@
 //! before: a login, the exchange of a code or a refresh token, a logout. Nothing here sends requests. The state of users is in
 //! their browsers' cookies, encrypted by [`cookie_key`].
 
+mod answer;
 pub mod cookie_key;
 pub mod cookies;
 pub mod header_match;
@@ -18,15 +19,15 @@ pub mod token_endpoint;
 use super::forward_header::ForwardHeader;
 use super::jwt::key_set::KeySet;
 use super::jwt::token_source::TokenSources;
-use crate::filter::answer::{FilterAnswer, ResponsePhase};
+use crate::filter::answer::FilterAnswer;
 use crate::filter::header_modifier::Headers;
-use bytes::Bytes;
+use answer::{page_leading_to, redirect_to};
 use cookie_key::CookieKey;
 use cookies::OidcCookies;
 use form_urlencoded::Serializer;
 use header_match::HeaderMatch;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use id_token::{ExpectedIdToken, IdTokenProblem};
 use login::Login;
 use outcome::OidcOutcome;
@@ -374,51 +375,6 @@ pub enum TokenProblem {
     NoLifetime,
 }
 
-/// Returns a redirect that nothing may store. `None` if the URL can't be sent in a header.
-fn redirect_to(location: &str, outcome: OidcOutcome) -> Option<FilterAnswer> {
-    let mut headers = HeaderMap::new();
-    headers.insert(LOCATION, HeaderValue::try_from(location).ok()?);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    Some(FilterAnswer {
-        status: StatusCode::FOUND,
-        headers,
-        body: Bytes::from_static(outcome.text().as_bytes()),
-        response_phase: ResponsePhase::Run,
-    })
-}
-
-/// Returns a page that leads to a URL. The browser opens it for this host, so it sends cookies that it would not send after a
-/// redirect that another site has begun (`SameSite=Strict`).
-fn page_leading_to(url: &str) -> FilterAnswer {
-    let mut escaped = String::new();
-    for character in url.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            other => escaped.push(other),
-        }
-    }
-    let page = format!(
-        "<!doctype html><meta http-equiv=\"refresh\" content=\"0; url={escaped}\"><title>logged in</title><a href=\"{escaped}\">Continue</a>\n"
-    );
-    let mut headers = HeaderMap::new();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    FilterAnswer {
-        status: StatusCode::OK,
-        headers,
-        body: Bytes::from(page),
-        response_phase: ResponsePhase::Run,
-    }
-}
-
 fn secret_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
@@ -448,3 +404,6 @@ impl fmt::Display for OidcFilter {
         f.write_str("]")
     }
 }
+
+#[cfg(test)]
+mod tests;
