@@ -17,7 +17,7 @@ mod dev;
 mod development_ca;
 mod echo;
 mod environment;
-pub mod key_fetch;
+pub mod issuer_fetch;
 mod lifecycle;
 pub mod reload;
 mod render;

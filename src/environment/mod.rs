@@ -8,7 +8,6 @@ pub(crate) mod discovery;
 pub(crate) mod host_addresses;
 pub(crate) mod port_plan;
 mod port_shift;
-pub(crate) mod resolver;
 pub(crate) mod settings;
 pub(crate) mod surroundings;
 pub(crate) mod system_authorities;

@@ -1,5 +1,5 @@
-//! The certificate authorities that this system trusts, for policies with `wellKnownCACertificates: System`, and for keys that are
-//! fetched by `https`.
+//! The certificate authorities that this system trusts, for policies with `wellKnownCACertificates: System`, for keys that are
+//! fetched by `https`, and for OpenID providers.
 
 use gatefold_manifest::Resources;
 use gatefold_manifest::api::SecurityPolicySpec;
@@ -23,8 +23,11 @@ pub fn wanted_by(resources: &Resources) -> Option<Arc<[CertificateDer<'static>]>
     wanted.then(|| READ.get_or_init(read).clone())
 }
 
-/// Whether a policy has keys that are fetched by `https`.
+/// Whether a policy has keys that are fetched by `https`, or an OpenID provider, whose issuer is always an `https` URL.
 fn fetches_by_https(spec: &SecurityPolicySpec) -> bool {
+    if spec.oidc.is_some() {
+        return true;
+    }
     let mut providers = spec.jwt.iter().flat_map(|jwt| &jwt.providers);
     providers.any(|provider| {
         let remote = provider.remote_jwks.as_ref();

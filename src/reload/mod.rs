@@ -19,7 +19,7 @@ pub use outcome::{Finished, Outcome, Reloads};
 pub use published::{Generations, ListenerState, Published, SocketsState};
 
 use crate::environment::discovery::{Discovery, Found, Sources};
-use crate::key_fetch::KeyFetches;
+use crate::issuer_fetch::IssuerFetches;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::access_log;
 use crate::upgrade::SocketsRequest;
@@ -47,7 +47,7 @@ pub struct Reload<A> {
     discovery: Discovery,
     /// What was found outside the folder and is in force.
     found: Found,
-    key_fetches: KeyFetches,
+    issuer_fetches: IssuerFetches,
     sockets: Sockets<A>,
     /// Where access logs write their lines.
     sinks: LineSinks,
@@ -87,7 +87,7 @@ impl<A: HttpApp> Reload<A> {
         wakes: WakeSender,
         sockets: Sockets<A>,
         snapshot: Arc<ArcSwap<Snapshot>>,
-        key_fetches: KeyFetches,
+        issuer_fetches: IssuerFetches,
     ) -> Self {
         let (sinks, durations) = (settings.sinks.clone(), settings.durations.clone());
         let stages = Some(Stages::new(settings, wakes.settling_files()));
@@ -99,7 +99,7 @@ impl<A: HttpApp> Reload<A> {
             has_reported_full: false,
             found: discovery.initially(),
             discovery,
-            key_fetches,
+            issuer_fetches,
             sockets,
             snapshot,
             published: Arc::default(),
@@ -139,7 +139,7 @@ impl<A: HttpApp> Reload<A> {
         grace: Duration,
     ) -> usize {
         let mut handover: Option<oneshot::Receiver<()>> = None;
-        let mut key_changes = self.key_fetches.changes();
+        let mut key_changes = self.issuer_fetches.changes();
         loop {
             let paused = handover.is_some();
             let retry = self.sockets.retry_after();
@@ -243,9 +243,9 @@ impl<A: HttpApp> Reload<A> {
             Err(panic) => return self.failed(&panic, began),
         };
         let snapshot = snapshot.map_or_else(|| self.snapshot.load_full(), Arc::new);
-        self.key_fetches.update(&snapshot.key_fetches);
+        self.issuer_fetches.update(&snapshot);
         if is_first {
-            self.key_fetches.first_results().await;
+            self.issuer_fetches.first_results().await;
         }
         access_log::start_writers(&self.sinks);
         self.report_full_histograms();

@@ -7,7 +7,7 @@ use super::changes::Changes;
 use super::outcome::{Finished, Outcome, Reloads};
 use super::stages::Built;
 use crate::environment::discovery::Found;
-use crate::key_fetch;
+use crate::issuer_fetch;
 use crate::render::add_origins;
 use crate::status::{Applied, Statuses, report};
 use gatefold_dataplane::SocketKey;
@@ -114,7 +114,7 @@ impl Published {
         let applied = Applied { failed: failures };
         let now = time::OffsetDateTime::now_utc();
         let mut found = bind_diagnostics(graph, &applied.failed);
-        found.extend(key_fetch::diagnostics(graph));
+        found.extend(issuer_fetch::diagnostics(graph));
         add_origins(&mut found);
         self.statuses = report(graph, &applied, before, now);
         self.listeners = listeners(graph, &applied.failed);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::key_fetch::KeyFetchCounters;
+use crate::issuer_fetch::IssuerFetchCounters;
 use gatefold_manifest::ChangeHint;
 use gatefold_manifest::api::NamespacedName;
 use gatefold_proxy as proxy;
@@ -65,9 +65,9 @@ fn reload(
         snapshot.clone(),
         gatefold_listen::ListenOptions::default(),
     );
-    let key_fetches = KeyFetches::new(KeyFetchCounters::default());
+    let issuer_fetches = IssuerFetches::new(IssuerFetchCounters::default());
     let sources = Sources::default();
-    Reload::new(settings, sources, wakes, sockets, snapshot, key_fetches)
+    Reload::new(settings, sources, wakes, sockets, snapshot, issuer_fetches)
 }
 
 #[tokio::test]

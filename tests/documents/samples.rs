@@ -5,12 +5,14 @@ use crate::support::client::{Client, Response};
 use crate::support::daemon::{Daemon, check};
 use crate::support::folder::Folder;
 use crate::support::grpc::GrpcClient;
+use crate::support::openid_provider::OpenIdProvider;
+use crate::support::tls::Authority;
 use crate::support::{eventually, repository};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const SAMPLES: [&str; 9] = [
+const SAMPLES: [&str; 10] = [
     "auth",
     "behind-a-proxy",
     "canary",
@@ -18,6 +20,7 @@ const SAMPLES: [&str; 9] = [
     "cross-namespace",
     "ext-auth",
     "grpc",
+    "oidc",
     "quickstart",
     "tls",
 ];
@@ -79,7 +82,7 @@ fn check_finds_no_problem_in_the_samples() {
     for name in SAMPLES {
         let folder = Folder::sample(name);
         match name {
-            "tls" => generate_certificates(&folder),
+            "tls" | "oidc" => generate_certificates(&folder),
             "auth" => _ = generate_token(&folder, "orders"),
             _ => {}
         }
@@ -188,6 +191,41 @@ fn cross_namespace_reaches_the_other_namespace_while_the_grant_exists() {
     assert_eq!(daemon.get(host, "/").status, 200, "the rest is served");
     folder.copy("config/cross-namespace/manifests/grant.yaml", "grant.yaml");
     daemon.wait_for_status(host, "/pay", 200);
+}
+
+#[test]
+fn oidc_redirects_browsers_and_denies_scripts() {
+    let authority = Authority::new();
+    let provider = OpenIdProvider::start(&authority);
+    let folder = Folder::sample("oidc");
+    generate_certificates(&folder);
+    folder.replace(
+        "login.yaml",
+        "https://accounts.example.com",
+        provider.issuer(),
+    );
+    let trusted = folder.path().join(".authorities.pem");
+    fs::write(&trusted, authority.pem()).expect("the authority's file");
+    let start = Daemon::of(&folder).echo();
+    let daemon = start.environment("SSL_CERT_FILE", trusted).start();
+    let socket = daemon.socket(443);
+    let ask = |header: &str| {
+        let output = Command::new("curl")
+            .args(["-sS", "--cacert", "example.com.crt", "-H", header])
+            .args(["-o", ".body", "-w", "%{http_code} %{redirect_url}"])
+            .arg("--resolve")
+            .arg(format!("www.example.com:{}:{}", socket.port(), socket.ip()))
+            .arg(format!("https://www.example.com:{}/", socket.port()))
+            .current_dir(folder.path())
+            .output()
+            .expect("curl runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let login = format!("302 {}/authorize?", provider.issuer());
+    eventually("a browser is redirected", || {
+        ask("Accept: text/html").starts_with(&login).then_some(())
+    });
+    assert_eq!(ask("X-Requested-With: XMLHttpRequest"), "401 ");
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod key_server;
 pub mod load;
 pub mod manifests;
 pub mod network;
+pub mod openid_provider;
 pub mod openssl;
 pub mod protobuf;
 pub mod tls;

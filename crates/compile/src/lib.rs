@@ -7,7 +7,7 @@ mod access_log;
 mod backend;
 mod backend_tls;
 mod filter;
-mod key_fetch;
+mod issuer_fetch;
 mod routes;
 mod timeouts;
 mod tls;
@@ -103,6 +103,10 @@ impl Compiler {
             }
         }
         close_unserved(graph, &mut ports);
+        let issuer_fetch::FromIssuers {
+            fetches,
+            named_providers,
+        } = issuer_fetch::compile(graph, self.backends.tls());
         let ports = ports.into_iter();
         let settings = graph.socket_settings.iter();
         Snapshot {
@@ -111,7 +115,8 @@ impl Compiler {
                 .map(|(socket, port)| (socket, Arc::new(port)))
                 .collect(),
             bound_ports,
-            key_fetches: key_fetch::compile(graph, self.backends.tls()),
+            issuer_fetches: fetches,
+            named_providers,
         }
     }
 }

@@ -14,7 +14,7 @@ pub mod client_validation;
 pub mod durations;
 pub mod filter;
 pub mod hostname;
-pub mod key_fetch;
+pub mod issuer_fetch;
 pub mod path_normalization;
 mod port;
 pub mod retry;
@@ -35,7 +35,7 @@ use client_traffic::socket_settings::SocketSettings;
 use durations::DurationHistogram;
 use filter::Filters;
 use http::StatusCode;
-use key_fetch::KeyFetch;
+use issuer_fetch::{IssuerFetch, NamedProvider};
 pub use port::{HttpListeners, Port};
 use retry::RuleRetry;
 use routing::Routers;
@@ -122,6 +122,8 @@ pub struct Snapshot {
     pub socket_settings: hashbrown::HashMap<SocketKey, Arc<SocketSettings>>,
     /// Maps ports in manifests to bound ports.
     pub bound_ports: BoundPorts,
-    /// The keys to fetch for the filters of rules, by name.
-    pub key_fetches: Vec<KeyFetch>,
+    /// What to fetch from issuers for the filters of rules, by name.
+    pub issuer_fetches: Vec<IssuerFetch>,
+    /// The OpenID providers of which everything is known, by name.
+    pub named_providers: Vec<NamedProvider>,
 }

@@ -74,7 +74,7 @@ impl Snapshot {
     }
 }
 
-/// First the listeners of each socket with their matches in order of precedence, then the keys to fetch, then the rules. Equal snapshots have equal
+/// First the listeners of each socket with their matches in order of precedence, then what to fetch from issuers, then the rules. Equal snapshots have equal
 /// texts.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,8 +85,11 @@ impl fmt::Display for Snapshot {
             }
             writeln!(f, "{port}")?;
         }
-        for fetch in &self.key_fetches {
+        for fetch in &self.issuer_fetches {
             writeln!(f, "{fetch}")?;
+        }
+        for provider in &self.named_providers {
+            writeln!(f, "{provider}")?;
         }
         let variants = self.variants();
         variants.keys().try_for_each(|(_, text)| f.write_str(text))

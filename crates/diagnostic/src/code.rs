@@ -244,6 +244,13 @@ codes! {
     /// A ClientTrafficPolicy turns a time limit for clients off with `0s`. In Envoy some limits are off unless a policy sets them;
     /// gatefold has limits of its own, which protect it from clients that open connections and send nothing.
     NoTimeLimit = "GF0571", Warning;
+    /// The OpenID provider of a SecurityPolicy can't be asked for its configuration or its keys, or what it says can't be used. What was
+    /// known of it before stays in force. If nothing was, nobody can log in: requests without a session are answered 503. Fetching
+    /// is retried.
+    ProviderNotFetched = "GF0575", Warning;
+    /// A SecurityPolicy with `oidc` is in force at a listener without TLS. Browsers send its cookies only over TLS, or to
+    /// `localhost`, so logins work only if a proxy in front of gatefold terminates TLS.
+    LoginWithoutTls = "GF0576", Warning;
     /// A list of revoked client certificates (`crl` of a ClientTrafficPolicy) has expired. It stays in force, and the clients whose
     /// certificates it covers are refused until there is a new list.
     RevocationListExpired = "GF0578", Warning;

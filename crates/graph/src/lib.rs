@@ -44,6 +44,7 @@ use policy::jwks::{self, JwksSource, RemoteJwksNode};
 use policy::kept_credentials::CredentialsInForce;
 use policy::layered;
 use policy::layered_status::{self, LayeredPolicyNodes, StatusInputs};
+use policy::oidc_providers::{self, OidcProviderNode, OidcProviderSource};
 use policy::protection::Protections;
 use policy::security_policy::SecurityPolicies;
 use policy::unread_policy;
@@ -86,6 +87,8 @@ pub struct Graph {
     pub wanted_certificates: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// The keys of issuers to fetch for SecurityPolicies. Nodes of equal sources in successive graphs have the same keys.
     pub remote_jwks: BTreeMap<JwksSource, RemoteJwksNode>,
+    /// The OpenID providers of SecurityPolicies. Nodes of equal sources in successive graphs share what is known of the provider.
+    pub oidc_providers: BTreeMap<OidcProviderSource, OidcProviderNode>,
     /// The problems, except for those that the loader found. Ordered by file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The ports of Services that routes refer to.
@@ -132,6 +135,7 @@ impl Graph {
         Graph {
             certificates: self.certificates.without_objects(),
             remote_jwks: self.remote_jwks.clone(),
+            oidc_providers: self.oidc_providers.clone(),
             credentials: self.credentials.clone(),
             envoy_proxies: self.envoy_proxies.clone(),
             ..Graph::default()
@@ -199,7 +203,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     build.security = SecurityPolicies::new(
         attached,
         client_traffic,
-        &previous.remote_jwks,
+        (&previous.remote_jwks, &previous.oidc_providers),
         &previous.credentials,
     );
     build.protections = Arc::new(protections);
@@ -229,10 +233,15 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
     let client_traffic_policies = layered_status::client_traffic_policies(inputs, &mut build);
     let security_policies = layered_status::security_policies(inputs, &mut ports, &mut build);
     let remote_jwks = jwks::resolve(&mut ports, &build);
+    let oidc_providers = oidc_providers::resolve(&mut ports, &build);
     let of_routes = routes.iter().flat_map(|it| it.service_ports());
     let of_keys = remote_jwks.keys().flat_map(JwksSource::service_ports);
+    let of_providers = oidc_providers
+        .keys()
+        .flat_map(OidcProviderSource::service_ports);
     let of_policies = build.security.service_ports();
-    let service_ports = ports.used(of_routes.chain(of_keys).chain(&of_policies));
+    let of_issuers = of_keys.chain(of_providers);
+    let service_ports = ports.used(of_routes.chain(of_issuers).chain(&of_policies));
     let wanted = wanted(&service_ports, &build.policies);
     let backend_tls_policies = build.policies.finish(&ancestors);
     let credentials = build.security.take_credentials();
@@ -250,6 +259,7 @@ pub fn build_after(previous: &Graph, resources: &Resources, environment: &Enviro
         client_traffic_policies,
         wanted,
         remote_jwks,
+        oidc_providers,
         diagnostics: ordered_diagnostics(build.diagnostics, &service_ports),
         service_ports,
         sharing: environment.sharing,

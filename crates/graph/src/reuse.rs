@@ -144,8 +144,12 @@ fn same_credentials(one: &Resources, other: &Resources) -> bool {
             .api_key_auth
             .iter()
             .flat_map(|it| &it.credential_refs.0);
+        let clients = spec.oidc.iter().flat_map(|it| {
+            let id = it.client_id_ref.as_ref();
+            id.into_iter().chain([&it.client_secret])
+        });
         let own = &policy.meta.namespace;
-        let references = users.chain(keys);
+        let references = users.chain(keys).chain(clients);
         let references = references.map(|it| (it.namespace.as_deref().unwrap_or(own), &*it.name));
         let texts = spec.context_references("Secret").map(|name| (&**own, name));
         let same = references.chain(texts).all(|(namespace, name)| {

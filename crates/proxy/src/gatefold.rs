@@ -7,8 +7,10 @@ use crate::context::RequestContext;
 use crate::external_auth::AuthClient;
 use crate::filter::forward::Forwarding;
 use crate::filter::request::RoutedRequest;
+use crate::filter::servers::FilterServers;
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::mirror::Mirrors;
+use crate::oidc::OidcClient;
 use crate::request::admission::{self, Admission, WaitingRequest};
 use crate::request::check;
 use crate::request::fields;
@@ -51,7 +53,7 @@ pub struct Gatefold {
     pub(crate) timeouts: Timeouts,
     pub(crate) counters: Counters,
     mirrors: Mirrors,
-    pub(crate) auth: AuthClient,
+    pub(crate) servers: FilterServers,
     pub(crate) tls_cache: Arc<TlsCache>,
     warnings: Arc<Warnings>,
     pub(crate) watch: EndpointWatch,
@@ -75,7 +77,10 @@ impl Gatefold {
                 tls_cache.clone(),
                 options.threads,
             ),
-            auth: AuthClient::new(timeouts, tls_cache.clone(), warnings.clone()),
+            servers: FilterServers {
+                auth: AuthClient::new(timeouts, tls_cache.clone(), warnings.clone()),
+                oidc: OidcClient::default(),
+            },
             tls_cache,
             counters,
             watch: EndpointWatch::new(timeouts.upstream_read, timeouts.upstream_idle),
@@ -93,7 +98,7 @@ impl Gatefold {
             snapshot: self.snapshot.clone(),
             timeouts: self.timeouts,
             mirrors: self.mirrors.for_another_thread(),
-            auth: self.auth.for_another_thread(),
+            servers: self.servers.for_another_thread(),
             tls_cache: self.tls_cache.clone(),
             counters: self.counters.clone(),
             watch: EndpointWatch::new(self.timeouts.upstream_read, self.timeouts.upstream_idle),

@@ -50,7 +50,7 @@ impl ProxyHttp for Gatefold {
             match self.begin(session, context) {
                 Ok(Admission::Forward) => known(|| Ok(false)),
                 Ok(Admission::Wait(waiting)) => Box::pin(async move {
-                    match waiting.resume(&self.auth, session, context).await {
+                    match waiting.resume(&self.servers, session, context).await {
                         Ok(()) => Ok(false),
                         Err(answer) => self.answer(answer, session, context).await,
                     }

@@ -12,6 +12,7 @@ mod filter;
 mod gatefold;
 mod hooks;
 mod mirror;
+mod oidc;
 mod ready_hook;
 mod request;
 mod response;

@@ -20,7 +20,7 @@ use super::Error;
 use super::check::check_roots;
 use super::roots::must_exist;
 use crate::admin::{self, View};
-use crate::key_fetch::{KeyFetchCounters, KeyFetches};
+use crate::issuer_fetch::{IssuerFetchCounters, IssuerFetches};
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
 use crate::render::Renders;
@@ -248,8 +248,8 @@ fn prepare(
         ..args.settings(roots)
     };
     let sources = args.manifests.stand_ins.sources(args.manifests.backend)?;
-    let key_fetches = KeyFetches::new(KeyFetchCounters::register(&mut registry));
-    let reload = Reload::new(settings, sources, wakes, sockets, snapshot, key_fetches);
+    let issuer_fetches = IssuerFetches::new(IssuerFetchCounters::register(&mut registry));
+    let reload = Reload::new(settings, sources, wakes, sockets, snapshot, issuer_fetches);
     let published = reload.published();
     admin::register(&mut registry, published.clone());
     admin::register_durations(&mut registry, durations);

@@ -1,7 +1,7 @@
 //! The end of the daemon.
 
 use crate::environment::discovery::Sources;
-use crate::key_fetch::{KeyFetchCounters, KeyFetches};
+use crate::issuer_fetch::{IssuerFetchCounters, IssuerFetches};
 use crate::lifecycle::Lifecycle;
 use crate::reload::{Reload, Settings};
 use crate::watch::Wake;
@@ -39,7 +39,7 @@ fn ends_while_a_reload_hangs() {
             wakes.clone(),
             sockets,
             snapshot,
-            KeyFetches::new(KeyFetchCounters::default()),
+            IssuerFetches::new(IssuerFetchCounters::default()),
         );
         let (_requests, received) = mpsc::channel(1);
         let (lifecycle, state) = watch::channel(Lifecycle::Serving);

@@ -3,8 +3,8 @@
 //! In: lists of alternative names. Out: the addresses of the first name that has any, as far as known. A change of the
 //! addresses triggers a reload.
 
-use crate::environment::resolver::{self, MAX_NEGATIVE_TTL, MAX_TTL};
 use crate::watch::{Wake, WakeSender};
+use gatefold_fetch::resolver::{self, MAX_NEGATIVE_TTL, MAX_TTL};
 use hickory_resolver::TokioResolver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

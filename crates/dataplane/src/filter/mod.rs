@@ -27,6 +27,7 @@ use security::authorization::AuthorizationFilter;
 use security::basic_auth::BasicAuthFilter;
 use security::csrf::CsrfFilter;
 use security::jwt::JwtFilter;
+use security::oidc::OidcFilter;
 use std::fmt;
 use std::sync::Arc;
 use url_rewrite::UrlRewrite;
@@ -44,6 +45,8 @@ pub enum Filter {
     ApiKey(Arc<ApiKeyFilter>),
     /// Requires the password of a user. Only rules have it.
     BasicAuth(Arc<BasicAuthFilter>),
+    /// Requires a login at an OpenID provider. Only rules have it.
+    Oidc(Arc<OidcFilter>),
     /// Requires a JSON Web Token. Only rules have it.
     Jwt(Arc<JwtFilter>),
     /// Requires that rules about the client and the request allow it. Only rules have it.
@@ -70,6 +73,7 @@ enum FilterOrder {
     ExternalAuth,
     ApiKey,
     BasicAuth,
+    Oidc,
     Jwt,
     Authorization,
     RequestRedirect,
@@ -87,6 +91,7 @@ impl Filter {
             Filter::ExternalAuth(_) => FilterOrder::ExternalAuth,
             Filter::ApiKey(_) => FilterOrder::ApiKey,
             Filter::BasicAuth(_) => FilterOrder::BasicAuth,
+            Filter::Oidc(_) => FilterOrder::Oidc,
             Filter::Jwt(_) => FilterOrder::Jwt,
             Filter::Authorization(_) => FilterOrder::Authorization,
             Filter::RequestRedirect(_) => FilterOrder::RequestRedirect,
@@ -138,6 +143,7 @@ impl Filters {
             | Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
+            | Filter::Oidc(_)
             | Filter::Jwt(_)
             | Filter::Authorization(_)
             | Filter::RequestRedirect(_)
@@ -157,6 +163,7 @@ impl Filters {
             | Filter::ExternalAuth(_)
             | Filter::ApiKey(_)
             | Filter::BasicAuth(_)
+            | Filter::Oidc(_)
             | Filter::Jwt(_)
             | Filter::Authorization(_)
             | Filter::RequestRedirect(_)
@@ -176,6 +183,7 @@ impl fmt::Display for Filters {
             Filter::ExternalAuth(filter) => filter.fmt(f),
             Filter::ApiKey(filter) => filter.fmt(f),
             Filter::BasicAuth(filter) => filter.fmt(f),
+            Filter::Oidc(filter) => filter.fmt(f),
             Filter::Jwt(filter) => filter.fmt(f),
             Filter::Authorization(filter) => filter.fmt(f),
             Filter::RequestRedirect(redirect) => write!(f, " redirect [{redirect}]"),

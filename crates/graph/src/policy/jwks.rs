@@ -3,18 +3,17 @@
 //! In: the providers of the evaluated policies. Out: a node for each place of keys, with the endpoints to connect to. Providers
 //! that name the same place share the keys, and so do the nodes of successive graphs. Fetching is up to the daemon.
 
-use super::backend_tls::BackendTlsNode;
+use super::issuer_backends::{self, IssuerBackend, IssuerEndpoints};
 use crate::Build;
-use crate::backend::endpoints::{ServicePortKey, ServicePorts, tcp_port};
-use crate::backend::service::backend_tls;
+use crate::backend::endpoints::{ServicePortKey, ServicePorts};
 use gatefold_dataplane::filter::security::jwt::remote_keys::RemoteKeys;
+use gatefold_dataplane::issuer_fetch::FetchLimits;
 use gatefold_diagnostic::{Place, ResourceId};
 use http::Uri;
 use rustls_pki_types::CertificateDer;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,18 +23,7 @@ pub struct JwksSource {
     /// The URL.
     pub uri: String,
     /// The Services to connect to. Empty for the host of the URL.
-    pub services: Vec<JwksService>,
-}
-
-/// A Service with keys.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct JwksService {
-    /// Its port.
-    pub port: ServicePortKey,
-    /// Its share of the fetches, relative to the sum of all weights.
-    pub weight: u32,
-    /// Whether it is only used if the others fail.
-    pub fallback: bool,
+    pub backends: Vec<IssuerBackend>,
 }
 
 /// The keys at a place, and how to fetch them. If providers differ in the times, the shortest are used.
@@ -48,7 +36,7 @@ pub struct RemoteJwksNode {
     /// When to fetch.
     pub schedule: FetchSchedule,
     /// The endpoints of each Service of the source.
-    pub endpoints: Vec<JwksEndpoints>,
+    pub endpoints: Vec<IssuerEndpoints>,
     /// The authorities that the system trusts, for an `https` URL. `None` if it has none.
     pub authorities: Option<Arc<[CertificateDer<'static>]>>,
     /// Where the providers name the place.
@@ -62,25 +50,14 @@ pub struct FetchSchedule {
     pub refresh: Duration,
     /// The time from a failed fetch to the next one (API: `failedRefetchDuration`). `None` for pauses that grow.
     pub retry: Option<Duration>,
-    /// The time limit for connecting (API: `backendSettings.timeout.tcp.connectTimeout`).
-    pub connect: Duration,
-    /// The time limit of a fetch (API: `backendSettings.timeout.http.requestTimeout`).
-    pub total: Duration,
-}
-
-/// The endpoints of a Service with keys.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JwksEndpoints {
-    /// Their addresses.
-    pub addresses: Arc<[SocketAddr]>,
-    /// How connections to them are secured.
-    pub tls: BackendTlsNode,
+    /// The time limits of a fetch (API: `backendSettings.timeout`).
+    pub limits: FetchLimits,
 }
 
 impl JwksSource {
     /// Returns the ports of its Services.
     pub fn service_ports(&self) -> impl Iterator<Item = &ServicePortKey> {
-        self.services.iter().map(|service| &service.port)
+        self.backends.iter().map(|backend| &backend.port)
     }
 }
 
@@ -91,8 +68,7 @@ impl FetchSchedule {
         FetchSchedule {
             refresh: self.refresh.min(other.refresh),
             retry: retries.min(),
-            connect: self.connect.min(other.connect),
-            total: self.total.min(other.total),
+            limits: self.limits.shorter(other.limits),
         }
     }
 }
@@ -101,18 +77,7 @@ impl FetchSchedule {
 impl fmt::Display for JwksSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.uri)?;
-        for (index, service) in self.services.iter().enumerate() {
-            let separator = if index == 0 { " at" } else { "," };
-            let (name, port) = &service.port;
-            write!(f, "{separator} {name}:{port}")?;
-            if service.weight != 1 {
-                write!(f, " x{}", service.weight)?;
-            }
-            if service.fallback {
-                f.write_str(" as fallback")?;
-            }
-        }
-        Ok(())
+        issuer_backends::write(&self.backends, f)
     }
 }
 
@@ -168,16 +133,7 @@ pub(crate) fn resolve<'a>(
 ) -> BTreeMap<JwksSource, RemoteJwksNode> {
     let mut nodes = build.security.take_key_sets();
     for (source, node) in &mut nodes {
-        let endpoints = source.service_ports().map(|key| {
-            let service = build.resources.services.get(&key.0);
-            let port = service.and_then(|service| Some((service, tcp_port(service, key.1)?)));
-            let resolved = ports.look_up(key, port);
-            JwksEndpoints {
-                addresses: resolved.endpoints.clone(),
-                tls: backend_tls(&key.0, &resolved, build),
-            }
-        });
-        node.endpoints = endpoints.collect();
+        node.endpoints = issuer_backends::endpoints(&source.backends, ports, build);
         node.authorities = build.environment.system_authorities.clone();
     }
     nodes

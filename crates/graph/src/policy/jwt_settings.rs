@@ -168,6 +168,22 @@ fn token_sources(fields: Option<&JWTExtractor>) -> Result<Vec<TokenSource>, Stri
     headers.chain(cookies).chain(params).collect()
 }
 
+/// Returns the headers from which the providers read tokens.
+///
+/// # Errors
+/// If there are none.
+pub(super) fn header_sources(jwt: &JWT) -> Result<TokenSources, String> {
+    let mut all = Vec::new();
+    for provider in &jwt.providers {
+        let sources = token_sources(provider.extract_from.as_ref())?;
+        all.extend(TokenSources::new(sources).only_headers());
+    }
+    if all.is_empty() {
+        return Err("no provider of `jwt` reads tokens from a header".to_owned());
+    }
+    Ok(TokenSources::new(all))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

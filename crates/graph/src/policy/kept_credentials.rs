@@ -20,6 +20,10 @@ pub(super) enum CredentialUse {
     ApiKeys,
     /// The keys of `localJWKS`.
     Jwks,
+    /// The secret of an OpenID client.
+    OidcClient,
+    /// The id of an OpenID client.
+    OidcClientId,
 }
 
 /// The objects in force.

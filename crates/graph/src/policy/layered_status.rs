@@ -10,6 +10,7 @@ use super::client_traffic_policy::{ClientTrafficPolicies, SocketConflict};
 use super::layered::{
     LayeredPolicies, LayeredPolicy, LayeredTarget, PolicyWithTargets, TargetOutcome, describe,
 };
+use super::login_transport;
 use super::overriding::{self, MergedRoutes, PolicyPlace};
 use super::security_merges::{MergedPolicy, Merges};
 use super::security_policy::{EffectivePolicy, SecurityPolicies};
@@ -92,7 +93,12 @@ pub(crate) fn security_policies<'a>(
         for warning in &evaluated.warnings {
             status.warn(Reason::UnsupportedField, warning);
         }
-        findings.extend(status.findings(&evaluated.findings));
+        let mut own = evaluated.findings.clone();
+        if let Some((warning, found)) = login_transport::warning(it.policy, &it.targets, inputs) {
+            status.warn(Reason::UnsupportedField, &warning);
+            own.push(found);
+        }
+        findings.extend(status.findings(&own));
         (it.policy.key(), status.node())
     });
     let nodes = nodes.collect();

@@ -7,7 +7,8 @@
 
 use super::ext_auth_merge::{self, ListMerge};
 use gatefold_manifest::api::{
-    APIKeyAuth, Authorization, BasicAuth, CSRF, Fraction, JWT, RequiredList, SecretObjectReference,
+    APIKeyAuth, Authorization, BackendSettings, BasicAuth, CSRF, Fraction, JWT, OIDC,
+    OIDCCookieConfig, OIDCCookieNames, OIDCProvider, RequiredList, SecretObjectReference,
     SecurityPolicyCors, SecurityPolicySpec,
 };
 
@@ -32,7 +33,7 @@ pub(super) fn merge(route: &SecurityPolicySpec, parent: &SecurityPolicySpec) -> 
         csrf: both(&route.csrf, &parent.csrf, csrf),
         basic_auth: both(&route.basic_auth, &parent.basic_auth, basic_auth),
         jwt: both(&route.jwt, &parent.jwt, jwt),
-        oidc: route.oidc.or(parent.oidc),
+        oidc: both(&route.oidc, &parent.oidc, oidc),
         ext_auth: both(&route.ext_auth, &parent.ext_auth, |route, parent| {
             ext_auth_merge::ext_auth(route, parent, extensions)
         }),
@@ -88,6 +89,82 @@ fn jwt(route: &JWT, parent: &JWT) -> JWT {
         optional: route.optional.or(parent.optional),
         fail_open: route.fail_open.or(parent.fail_open),
         providers: route.providers.clone(),
+    }
+}
+
+fn oidc(route: &OIDC, parent: &OIDC) -> OIDC {
+    let id = both(&route.client_id_ref, &parent.client_id_ref, secret);
+    let of = |route: &Option<String>, parent: &Option<String>| route.clone().or(parent.clone());
+    OIDC {
+        provider: oidc_provider(&route.provider, &parent.provider),
+        client_id: of(&route.client_id, &parent.client_id),
+        client_id_ref: id,
+        client_secret: secret(&route.client_secret, &parent.client_secret),
+        cookie_names: both(
+            &route.cookie_names,
+            &parent.cookie_names,
+            |route, parent| OIDCCookieNames {
+                access_token: of(&route.access_token, &parent.access_token),
+                id_token: of(&route.id_token, &parent.id_token),
+            },
+        ),
+        cookie_config: both(
+            &route.cookie_config,
+            &parent.cookie_config,
+            |route, parent| OIDCCookieConfig {
+                same_site: route.same_site.or(parent.same_site),
+            },
+        ),
+        cookie_domain: of(&route.cookie_domain, &parent.cookie_domain),
+        scopes: list(&route.scopes, &parent.scopes),
+        resources: list(&route.resources, &parent.resources),
+        redirect_url: of(&route.redirect_url, &parent.redirect_url),
+        deny_redirect: route.deny_redirect.clone().or(parent.deny_redirect.clone()),
+        logout_path: of(&route.logout_path, &parent.logout_path),
+        forward_access_token: route.forward_access_token.or(parent.forward_access_token),
+        forward_id_token: route
+            .forward_id_token
+            .clone()
+            .or(parent.forward_id_token.clone()),
+        default_token_ttl: route.default_token_ttl.or(parent.default_token_ttl),
+        // The API server sets the default, so the route's policy always has a value.
+        refresh_token: route.refresh_token,
+        default_refresh_token_ttl: (route.default_refresh_token_ttl)
+            .or(parent.default_refresh_token_ttl),
+        csrf_token_ttl: route.csrf_token_ttl.or(parent.csrf_token_ttl),
+        disable_token_encryption: (route.disable_token_encryption)
+            .or(parent.disable_token_encryption),
+        pass_through_auth_header: (route.pass_through_auth_header)
+            .or(parent.pass_through_auth_header),
+    }
+}
+
+fn oidc_provider(route: &OIDCProvider, parent: &OIDCProvider) -> OIDCProvider {
+    let of = |route: &Option<String>, parent: &Option<String>| route.clone().or(parent.clone());
+    OIDCProvider {
+        backend_ref: route.backend_ref.or(parent.backend_ref),
+        backend_refs: list(&route.backend_refs, &parent.backend_refs),
+        backend_settings: both(
+            &route.backend_settings,
+            &parent.backend_settings,
+            backend_settings,
+        ),
+        issuer: route.issuer.clone(),
+        authorization_endpoint: of(
+            &route.authorization_endpoint,
+            &parent.authorization_endpoint,
+        ),
+        token_endpoint: of(&route.token_endpoint, &parent.token_endpoint),
+        end_session_endpoint: of(&route.end_session_endpoint, &parent.end_session_endpoint),
+    }
+}
+
+fn backend_settings(route: &BackendSettings, parent: &BackendSettings) -> BackendSettings {
+    let unserved = route.unserved.iter().chain(&parent.unserved);
+    BackendSettings {
+        request_timeout: route.request_timeout.or(parent.request_timeout),
+        connect_timeout: route.connect_timeout.or(parent.connect_timeout),
+        unserved: unserved.cloned().collect(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::client_traffic_policy::ClientTrafficPolicies;
 use super::jwks::{JwksSource, KeySets, RemoteJwksNode};
 use super::kept_credentials::{CredentialsInForce, KeptCredentials};
 use super::layered::{LayeredPolicies, ListenerPolicy, describe};
+use super::oidc_providers::{OidcProviderNode, OidcProviderSource, OidcProviders};
 use super::security_merge;
 use super::security_settings::{PolicyOwners, SettingsReader};
 use crate::Build;
@@ -74,6 +75,8 @@ pub(crate) struct SecurityPolicies<'a> {
     evaluated: RefCell<BTreeMap<EffectivePolicy, Arc<EvaluatedPolicy>>>,
     /// The keys that the evaluated policies need and that have to be fetched.
     pub(super) key_sets: KeySets<'a>,
+    /// The providers of the evaluated policies.
+    pub(super) oidc_providers: OidcProviders<'a>,
     /// The Secrets and ConfigMaps of the evaluated policies.
     pub(super) credentials: KeptCredentials<'a>,
 }
@@ -103,7 +106,10 @@ impl<'a> SecurityPolicies<'a> {
     pub fn new(
         attached: LayeredPolicies<'a, SecurityPolicySpec>,
         client_traffic: ClientTrafficPolicies<'a>,
-        key_sets_before: &'a BTreeMap<JwksSource, RemoteJwksNode>,
+        (key_sets_before, providers_before): (
+            &'a BTreeMap<JwksSource, RemoteJwksNode>,
+            &'a BTreeMap<OidcProviderSource, OidcProviderNode>,
+        ),
         credentials_before: &'a CredentialsInForce,
     ) -> Self {
         SecurityPolicies {
@@ -111,6 +117,7 @@ impl<'a> SecurityPolicies<'a> {
             client_traffic,
             evaluated: RefCell::default(),
             key_sets: KeySets::after(key_sets_before),
+            oidc_providers: OidcProviders::after(providers_before),
             credentials: KeptCredentials::after(credentials_before),
         }
     }
@@ -118,6 +125,11 @@ impl<'a> SecurityPolicies<'a> {
     /// Returns the keys that the evaluated policies need and that have to be fetched. Their endpoints aren't resolved yet.
     pub fn take_key_sets(&self) -> BTreeMap<JwksSource, RemoteJwksNode> {
         self.key_sets.take()
+    }
+
+    /// Returns the providers of the evaluated policies. Their endpoints aren't resolved yet.
+    pub fn take_oidc_providers(&self) -> BTreeMap<OidcProviderSource, OidcProviderNode> {
+        self.oidc_providers.take()
     }
 
     /// Returns the Secrets and ConfigMaps that the evaluated policies use.

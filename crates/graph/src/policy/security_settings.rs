@@ -34,7 +34,7 @@ use gatefold_manifest::api::{
 use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 
-const CREDENTIALS: ReferenceField = ReferenceField {
+pub(super) const CREDENTIALS: ReferenceField = ReferenceField {
     role: "a source of credentials",
     supported: "a Secret",
     scope: ReferenceScope::AnyNamespace,
@@ -96,6 +96,8 @@ impl<'a> SettingsReader<'_, 'a> {
             let owner = owners.of(|it| it.api_key_auth.is_some());
             self.api_key_auth(owner, fields)
         });
+        let oidc = spec.oidc.as_ref();
+        let oidc = oidc.and_then(|fields| self.oidc(owners, spec, fields));
         let jwt = spec.jwt.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.jwt.is_some());
             self.jwt(owner, fields)
@@ -114,6 +116,7 @@ impl<'a> SettingsReader<'_, 'a> {
                 csrf: csrf.map(Arc::new),
                 api_key: api_key.map(Arc::new),
                 basic_auth: basic_auth.map(Arc::new),
+                oidc: oidc.map(Arc::new),
                 jwt: jwt.map(Arc::new),
                 authorization: authorization.map(Arc::new),
             },

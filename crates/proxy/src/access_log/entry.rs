@@ -3,6 +3,7 @@
 use super::request_log::RequestLog;
 use super::response_flag::ResponseFlag;
 use crate::context::RequestContext;
+use crate::filter::client::ClientFindings;
 use crate::request::client_address;
 use crate::request::request_id::RequestId;
 use crate::response::reason::AnswerReason;
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub(super) struct Entry<'r> {
     /// The client's request, with its normalised path.
     pub(super) request: &'r RequestHeader,
+    /// What filters know of the client.
+    pub(super) client: &'r ClientFindings,
     /// The response that was sent to the client. `None` if none was.
     pub(super) response: Option<&'r ResponseHeader>,
     /// The trailers of the response, if a format contains them.
@@ -125,6 +128,7 @@ impl<'r> Entry<'r> {
         let digest = session.digest();
         Entry {
             request: session.req_header(),
+            client: &context.client,
             response: session.response_written(),
             trailers: state.trailers.as_ref(),
             reason: context.reason,

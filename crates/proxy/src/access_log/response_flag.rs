@@ -53,6 +53,8 @@ impl ResponseFlag {
             | AnswerReason::UnknownClient
             | AnswerReason::ExternalAuthDenied(_)
             | AnswerReason::ExternalAuthFailed(_) => Some(Self::UnauthorizedExternalService),
+            AnswerReason::Oidc(outcome) if outcome.is_progress() => None,
+            AnswerReason::Oidc(_) => Some(Self::UnauthorizedExternalService),
             AnswerReason::RequestTimeout => Some(Self::StreamIdleTimeout),
             // Envoy sets no flag for a response that its configuration demands.
             AnswerReason::RefusedRule(_)

@@ -5,6 +5,7 @@ mod operators;
 use super::entry::{ConnectionFacts, Entry, Times};
 use super::line;
 use super::response_flag::ResponseFlag;
+use crate::filter::client::ClientFindings;
 use crate::request::request_id::RequestId;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::RuleId;
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime};
 /// What an entry refers to.
 struct Request {
     request: RequestHeader,
+    client: ClientFindings,
     response: ResponseHeader,
     trailers: HeaderMap,
     id: RequestId,
@@ -38,6 +40,7 @@ impl Request {
             .expect("valid");
         Request {
             request,
+            client: ClientFindings::default(),
             response,
             trailers: HeaderMap::from_iter([(
                 crate::response::grpc::STATUS,
@@ -63,6 +66,7 @@ impl Request {
         let milliseconds = Duration::from_millis;
         Entry {
             request: &self.request,
+            client: &self.client,
             response: Some(&self.response),
             trailers: Some(&self.trailers),
             reason: None,

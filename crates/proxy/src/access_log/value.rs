@@ -10,6 +10,8 @@ use gatefold_dataplane::access_log::{
     ServerNameChoice, TimePoint,
 };
 use gatefold_dataplane::backend::HttpVersion;
+use gatefold_dataplane::filter::security::oidc::outcome::OidcOutcome;
+use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, Version};
 use std::io::Write as _;
 use std::sync::LazyLock;
@@ -159,7 +161,10 @@ fn request_field<'v>(
             Some(if tls { b"https" } else { b"http" })
         }
         Field::Status => None,
-        Field::Header(name) => header(&request.headers, name),
+        Field::Header(name) => {
+            let value = header(&request.headers, name)?;
+            Some(visible(value, entry.client.is_secret(name)))
+        }
     })
 }
 
@@ -167,9 +172,19 @@ fn response_field<'v>(entry: &'v Entry<'_>, field: &Field) -> Option<&'v [u8]> {
     let response = entry.response?;
     match field {
         Field::Status => Some(response.status.as_str().as_bytes()),
-        Field::Header(name) => header(&response.headers, name),
+        Field::Header(name) => {
+            // The redirect of a logout contains the ID token.
+            let is_logout = entry.reason == Some(OidcOutcome::LoggedOut.into());
+            let is_secret = entry.client.is_secret(name) || (is_logout && *name == LOCATION);
+            Some(visible(header(&response.headers, name)?, is_secret))
+        }
         Field::Method | Field::Path | Field::Authority | Field::Scheme => None,
     }
+}
+
+/// Replaces a value that contains the tokens or the session of a user.
+fn visible(value: &[u8], is_secret: bool) -> &[u8] {
+    if is_secret { b"(secret)" } else { value }
 }
 
 fn header<'v>(headers: &'v HeaderMap, name: &HeaderName) -> Option<&'v [u8]> {

@@ -1,13 +1,15 @@
 //! What the filters of a SecurityPolicy have found out about the client of a request.
 //!
-//! In: the token that `jwt` accepts, and what `extAuth` says. Out: the token for the rules of `authorization`, and whether the
-//! request is routed again with the headers that they have set (API: `recomputeRoute`), which happens once at most. A request
-//! without either costs nothing.
+//! In: the token that `jwt` accepts, what `oidc` does, and what `extAuth` says. Out: the token for the rules of `authorization`,
+//! whether the request is routed again with the headers that they have set (API: `recomputeRoute`), which happens once at most, the
+//! cookies of a renewed session, and which headers contain secrets. A request without any of them costs nothing.
 
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::filter::Filter;
 use gatefold_dataplane::filter::route_choice::RouteChoice;
 use gatefold_dataplane::filter::security::jwt::{AcceptedToken, VerifiedToken};
+use gatefold_dataplane::filter::security::oidc::OidcFilter;
+use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 
 /// What is known of the client.
@@ -15,6 +17,10 @@ use std::sync::Arc;
 pub(crate) struct ClientFindings {
     token: Option<Box<VerifiedToken>>,
     rerouting: Rerouting,
+    /// The `oidc` filter that has seen the request.
+    oidc: Option<Arc<OidcFilter>>,
+    /// The `Set-Cookie` fields of a renewed session.
+    cookies: Vec<HeaderValue>,
 }
 
 /// Whether a request is routed again.
@@ -48,6 +54,28 @@ impl ClientFindings {
         self.token.as_deref()
     }
 
+    /// Records that an `oidc` filter has seen the request, and may have added tokens.
+    pub(crate) fn seen_by_oidc(&mut self, filter: &Arc<OidcFilter>) {
+        self.oidc = Some(filter.clone());
+    }
+
+    /// Whether a header of the request or the response may contain tokens, which logs must not show.
+    pub(crate) fn is_secret(&self, name: &HeaderName) -> bool {
+        let oidc = self.oidc.as_ref();
+        oidc.is_some_and(|filter| filter.is_secret(name))
+    }
+
+    /// Records the `Set-Cookie` fields of a renewed session. Every response has them, since the provider may accept the former refresh
+    /// token no more.
+    pub(crate) fn set_cookies(&mut self, cookies: Vec<HeaderValue>) {
+        self.cookies = cookies;
+    }
+
+    /// Returns the `Set-Cookie` fields of a renewed session.
+    pub(crate) fn cookies(&self) -> &[HeaderValue] {
+        &self.cookies
+    }
+
     /// Whether the request must be routed again before the next filter runs.
     pub(crate) fn must_be_routed(&self) -> bool {
         matches!(self.rerouting, Rerouting::Due)
@@ -76,6 +104,7 @@ impl ClientFindings {
             (Filter::Csrf(one), Filter::Csrf(other)) => Arc::ptr_eq(one, other),
             (Filter::ApiKey(one), Filter::ApiKey(other)) => Arc::ptr_eq(one, other),
             (Filter::BasicAuth(one), Filter::BasicAuth(other)) => Arc::ptr_eq(one, other),
+            (Filter::Oidc(one), Filter::Oidc(other)) => Arc::ptr_eq(one, other),
             (Filter::Jwt(one), Filter::Jwt(other)) => Arc::ptr_eq(one, other),
             (Filter::ExternalAuth(one), Filter::ExternalAuth(other)) => Arc::ptr_eq(one, other),
             _ => false,

@@ -48,7 +48,7 @@ impl Forwarding<'_> {
                         taps.extend(tap);
                     }
                 }
-                Filter::ApiKey(_) | Filter::BasicAuth(_) | Filter::Jwt(_) => {
+                Filter::ApiKey(_) | Filter::BasicAuth(_) | Filter::Oidc(_) | Filter::Jwt(_) => {
                     self.add_identity(filter)?;
                 }
                 Filter::Cors(_)
@@ -76,6 +76,7 @@ impl Forwarding<'_> {
         match filter {
             Filter::ApiKey(filter) => self.forward_identity(filter.forward()),
             Filter::BasicAuth(filter) => self.forward_identity(filter.forward()),
+            Filter::Oidc(filter) => self.forward_identity(filter.forwarded()),
             Filter::Jwt(filter) => self.forward_identity(filter.claim_headers()),
             Filter::Cors(_)
             | Filter::Csrf(_)

@@ -11,9 +11,11 @@
 pub(crate) mod client;
 pub(crate) mod forward;
 pub(crate) mod headers;
+pub(crate) mod oidc;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod security;
+pub(crate) mod servers;
 pub(crate) mod url_rewrite;
 
 #[cfg(test)]

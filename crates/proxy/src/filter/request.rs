@@ -1,10 +1,10 @@
 //! The request phase: filters that decide whether a request is forwarded.
 
 use super::client::ClientFindings;
-use super::{FilterPosition, security};
+use super::{FilterPosition, oidc, security};
 use crate::context::RequestContext;
 use crate::counters::Counters;
-use crate::external_auth::AuthClient;
+use crate::filter::servers::FilterServers;
 use crate::request::check;
 use crate::request::client_address;
 use crate::request::way;
@@ -113,6 +113,7 @@ fn decide(
         Filter::Csrf(filter) => security::csrf(filter, session.req_header(), request)?,
         Filter::ApiKey(filter) => security::api_key(filter, session.req_header_mut())?,
         Filter::BasicAuth(filter) => security::basic_auth(filter, session.req_header_mut())?,
+        Filter::Oidc(filter) => return oidc::admit(filter, session, request, client),
         Filter::Jwt(filter) => security::jwt(filter, session.req_header_mut(), client)?,
         Filter::Authorization(filter) => {
             let address = client_address::address(request.client_address, request.connection);
@@ -139,7 +140,7 @@ fn decide(
 /// If the filter denies the request.
 pub(crate) async fn wait(
     at: FilterPosition,
-    auth: &AuthClient,
+    servers: &FilterServers,
     session: &mut Session,
     context: &mut RequestContext,
 ) -> Result<FilterStep, AnswerReason> {
@@ -151,7 +152,8 @@ pub(crate) async fn wait(
         return Ok(probe.wait_request().await);
     }
     match filter {
-        Filter::ExternalAuth(filter) => auth.check(filter, session, context).await,
+        Filter::ExternalAuth(filter) => servers.auth.check(filter, session, context).await,
+        Filter::Oidc(filter) => servers.oidc.complete(filter, session, context).await,
         // None of them waits.
         Filter::Cors(_)
         | Filter::Csrf(_)

@@ -5,9 +5,9 @@
 
 use crate::context::RequestContext;
 use crate::counters::Counters;
-use crate::external_auth::AuthClient;
 use crate::filter::client::ClientFindings;
 use crate::filter::request::{self, FilterProgress, RequestKind, RoutedRequest};
+use crate::filter::servers::FilterServers;
 use crate::filter::{FilterOwner, FilterPosition};
 use crate::request::{check, route};
 use crate::response::answer::OwnAnswer;
@@ -171,12 +171,12 @@ impl WaitingRequest {
     /// If the request is answered instead.
     pub(crate) async fn resume(
         self,
-        auth: &AuthClient,
+        servers: &FilterServers,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), OwnAnswer> {
         let deadline = context.deadline;
-        let resumed = self.run(auth, session, context);
+        let resumed = self.run(servers, session, context);
         match deadline {
             None => resumed.await,
             Some(deadline) => tokio::time::timeout_at(deadline.into(), resumed)
@@ -187,12 +187,12 @@ impl WaitingRequest {
 
     async fn run(
         mut self,
-        auth: &AuthClient,
+        servers: &FilterServers,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), OwnAnswer> {
         loop {
-            match request::wait(self.at, auth, session, context).await? {
+            match request::wait(self.at, servers, session, context).await? {
                 FilterStep::Continue => {}
                 FilterStep::Answer(answer) => return Err(answer.into()),
                 FilterStep::Wait => continue,

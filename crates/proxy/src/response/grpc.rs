@@ -8,6 +8,7 @@ use crate::response::answer::add_reason;
 use crate::response::late_headers;
 use crate::response::reason::AnswerReason;
 use gatefold_dataplane::filter::security::denial::DenyingFilter;
+use gatefold_dataplane::filter::security::oidc::outcome::OidcOutcome;
 use gatefold_dataplane::routing::grpc_match;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -90,6 +91,8 @@ fn status(reason: AnswerReason) -> GrpcStatus {
                 GrpcStatus::PermissionDenied
             }
         },
+        AnswerReason::Oidc(OidcOutcome::ProviderUnavailable) => GrpcStatus::Unavailable,
+        AnswerReason::Oidc(_) => GrpcStatus::Unauthenticated,
         // "`UNAVAILABLE` statuses MUST be returned" (`GRPCRouteRule.backendRefs`). A client may retry.
         AnswerReason::InvalidBackend
         | AnswerReason::RefusedRule(_)

@@ -4,6 +4,7 @@
 //! connection can be reused. A protocol with its own statuses maps them here.
 
 use gatefold_dataplane::filter::security::denial::{Denial, DenyingFilter};
+use gatefold_dataplane::filter::security::oidc::outcome::OidcOutcome;
 use http::StatusCode;
 
 /// Why the proxy answers instead of a backend.
@@ -32,6 +33,8 @@ pub(crate) enum AnswerReason {
     NoRoomForBody,
     /// A filter of a SecurityPolicy denies the request.
     Denied(Denial),
+    /// A login at an OpenID provider is required, completed, or has failed.
+    Oidc(OidcOutcome),
     /// The backend doesn't exist, or the route may not refer to it.
     InvalidBackend,
     /// The backend has no endpoints.
@@ -80,6 +83,12 @@ impl From<Denial> for AnswerReason {
     }
 }
 
+impl From<OidcOutcome> for AnswerReason {
+    fn from(outcome: OidcOutcome) -> Self {
+        AnswerReason::Oidc(outcome)
+    }
+}
+
 /// Whether an HTTP/1.1 connection is kept after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeepAlive {
@@ -90,7 +99,7 @@ pub(crate) enum KeepAlive {
 }
 
 impl AnswerReason {
-    /// All but the denials, for metrics that begin at zero. Their statuses don't matter.
+    /// All but the denials and those of logins, for metrics that begin at zero. Their statuses don't matter.
     const OTHERS: [AnswerReason; 30] = [
         Self::NoRoute,
         Self::Misdirected,
@@ -127,7 +136,9 @@ impl AnswerReason {
     /// Returns the word of each reason.
     pub(crate) fn words() -> impl Iterator<Item = &'static str> {
         let denials = Denial::ALL.into_iter().map(Self::Denied);
-        Self::OTHERS.into_iter().chain(denials).map(Self::word)
+        let logins = OidcOutcome::ALL.into_iter().map(Self::Oidc);
+        let all = Self::OTHERS.into_iter().chain(denials).chain(logins);
+        all.map(Self::word)
     }
 
     /// Returns the HTTP status.
@@ -146,6 +157,17 @@ impl AnswerReason {
                 DenyingFilter::Csrf | DenyingFilter::JwtAudience | DenyingFilter::Authorization => {
                     StatusCode::FORBIDDEN
                 }
+            },
+            Self::Oidc(outcome) => match outcome {
+                OidcOutcome::LoginRedirect | OidcOutcome::LoggedIn | OidcOutcome::LoggedOut => {
+                    StatusCode::FOUND
+                }
+                OidcOutcome::LoginRequired
+                | OidcOutcome::UnknownLogin
+                | OidcOutcome::LoginFailed
+                | OidcOutcome::InvalidTokens => StatusCode::UNAUTHORIZED,
+                OidcOutcome::SessionTooLarge => StatusCode::INTERNAL_SERVER_ERROR,
+                OidcOutcome::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -186,6 +208,7 @@ impl AnswerReason {
             Self::NoRoomForBody => "no_room_for_body",
             Self::RefusedRule(_) => "refused_rule",
             Self::Denied(denial) => denial.word(),
+            Self::Oidc(outcome) => outcome.word(),
             Self::InvalidBackend => "invalid_backend",
             Self::NoEndpoints => "no_endpoints",
             Self::BadGateway => "bad_gateway",
@@ -225,6 +248,7 @@ impl AnswerReason {
                 "the matching route has a rule that can't be served as written\n"
             }
             Self::Denied(denial) => denial.text(),
+            Self::Oidc(outcome) => outcome.text(),
             Self::InvalidBackend => "the matching route refers to an invalid backend\n",
             Self::NoEndpoints => "the backend has no endpoints right now\n",
             Self::BadGateway => "the backend can't be reached or sent no valid response\n",
@@ -266,6 +290,7 @@ impl AnswerReason {
             | Self::ExternalAuthFailed(_)
             | Self::RefusedRule(_)
             | Self::Denied(_)
+            | Self::Oidc(_)
             | Self::InvalidBackend
             | Self::NoEndpoints => KeepAlive::Keep,
             Self::OtherProtocol

@@ -2,10 +2,10 @@
 //!
 //! In: the policy's settings, with credentials already read. Out: for a request, that it may pass and what the backend learns
 //! about the client, or a [`Denial`](denial::Denial). A filter never decides from timing, or from a header that an earlier filter of
-//! the policy sets and that the client has sent itself. Only `jwt` depends on the clock.
+//! the policy sets and that the client has sent itself. Only `oidc` and `jwt` depend on the clock.
 //!
 //! Envoy Gateway runs them in this order (`newOrderedHTTPFilter` in its `internal/xds/translator/httpfilters.go`): CORS, CSRF, API
-//! keys, basic authentication, tokens, authorization. A request must pass all of them.
+//! keys, basic authentication, OpenID Connect, tokens, authorization. A request must pass all of them.
 
 pub mod api_key;
 pub mod authorization;
@@ -15,6 +15,7 @@ pub mod csrf;
 pub mod denial;
 pub mod forward_header;
 pub mod jwt;
+pub mod oidc;
 pub mod path_condition;
 
 use super::Filter;
@@ -24,6 +25,7 @@ use authorization::AuthorizationFilter;
 use basic_auth::BasicAuthFilter;
 use csrf::CsrfFilter;
 use jwt::JwtFilter;
+use oidc::OidcFilter;
 use std::sync::Arc;
 
 /// The filters that a SecurityPolicy adds to each rule that it protects. Rules share them, since a policy of a Gateway
@@ -38,6 +40,8 @@ pub struct SecurityFilters {
     pub api_key: Option<Arc<ApiKeyFilter>>,
     /// `basicAuth`.
     pub basic_auth: Option<Arc<BasicAuthFilter>>,
+    /// `oidc`.
+    pub oidc: Option<Arc<OidcFilter>>,
     /// `jwt`.
     pub jwt: Option<Arc<JwtFilter>>,
     /// `authorization`.
@@ -55,6 +59,7 @@ impl SecurityFilters {
             csrf,
             api_key,
             basic_auth,
+            oidc,
             jwt,
             authorization,
         } = self;
@@ -64,6 +69,7 @@ impl SecurityFilters {
         filters.extend(csrf.iter().cloned().map(Filter::Csrf));
         filters.extend(api_key.iter().cloned().map(Filter::ApiKey));
         filters.extend(basic_auth.iter().cloned().map(Filter::BasicAuth));
+        filters.extend(oidc.iter().cloned().map(Filter::Oidc));
         filters.extend(jwt.iter().cloned().map(Filter::Jwt));
         filters.extend(authorization.iter().cloned().map(Filter::Authorization));
     }

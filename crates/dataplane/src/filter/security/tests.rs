@@ -21,6 +21,7 @@ fn policy() -> SecurityFilters {
     let sources = vec![KeySource::Header(HeaderName::from_static("x-key"))];
     let keys = ApiKeyFilter::new([("a", &b"k"[..])], sources, None, Sanitize::Keep);
     SecurityFilters {
+        oidc: None,
         cors: Some(cors(1)),
         csrf: Some(Arc::new(csrf::CsrfFilter {
             enforced: Share::new(1, 1, 0),

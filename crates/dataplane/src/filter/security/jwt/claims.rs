@@ -43,12 +43,12 @@ impl Claims {
     }
 
     /// Returns `iss`.
-    pub(super) fn issuer(&self) -> Option<&str> {
+    pub(in crate::filter::security) fn issuer(&self) -> Option<&str> {
         self.0.get("iss")?.as_str()
     }
 
     /// Returns a time in whole seconds since 1970: `exp`, `nbf`.
-    pub(super) fn seconds(&self, name: &str) -> Option<i64> {
+    pub(in crate::filter::security) fn seconds(&self, name: &str) -> Option<i64> {
         let number = self.0.get(name)?.as_number()?;
         // A conversion from a float cuts off the fraction, as in Envoy, and is limited to the range of the type.
         number
@@ -56,8 +56,13 @@ impl Claims {
             .or_else(|| number.as_f64().map(|it| it as i64))
     }
 
+    /// Returns a claim that is a text.
+    pub(in crate::filter::security) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
     /// Returns the entries of `aud`.
-    pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::filter::security) fn audiences(&self) -> impl Iterator<Item = &str> {
         let (one, list) = match self.0.get("aud") {
             Some(Value::String(text)) => (Some(text.as_str()), None),
             Some(Value::Array(list)) => (None, Some(list)),

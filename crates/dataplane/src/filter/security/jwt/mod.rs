@@ -13,6 +13,8 @@ pub mod token;
 pub mod token_source;
 
 pub use key::KeyProblem;
+pub(in crate::filter::security) use provider::CLOCK_SKEW;
+pub(in crate::filter::security) use token::unverified_claims;
 
 use super::denial::Denial;
 use super::forward_header::ForwardHeader;
@@ -20,10 +22,12 @@ use crate::filter::header_modifier::Headers;
 use crate::filter::route_choice::RouteChoice;
 use claims::Claims;
 use http::HeaderMap;
+use key_set::KeySet;
 use provider::{JwtProvider, ProviderKeys};
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
+use token::Token;
 
 /// `jwt`: requests must have a token of one of the providers.
 #[derive(Debug)]
@@ -131,6 +135,19 @@ impl AcceptedToken<'_> {
             claims: self.claims,
         }
     }
+}
+
+/// Returns the claims of a token that one of the keys has signed. Nothing else of it is checked.
+///
+/// # Errors
+/// If it isn't well-formed, or none of the keys has signed it.
+pub(in crate::filter::security) fn verified_claims(
+    text: &[u8],
+    keys: &KeySet,
+) -> Result<Claims, Denial> {
+    let token = Token::parse(text)?;
+    keys.verify(&token)?;
+    Ok(token.claims)
 }
 
 /// The providers and what they accept, without keys.

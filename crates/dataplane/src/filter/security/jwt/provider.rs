@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How far the clocks of an issuer and of gatefold may differ, in seconds: Envoy's default, which Envoy Gateway never changes.
-pub(super) const CLOCK_SKEW: i64 = 60;
+pub(in crate::filter::security) const CLOCK_SKEW: i64 = 60;
 
 /// An issuer whose tokens are accepted.
 #[derive(Debug)]

@@ -56,6 +56,27 @@ impl TokenSources {
         TokenSources(sources)
     }
 
+    /// Returns those places that are headers.
+    pub fn only_headers(self) -> impl Iterator<Item = TokenSource> {
+        let all = self.0.into_iter();
+        all.filter(|source| matches!(source, TokenSource::Header { .. }))
+    }
+
+    /// Whether the headers of a request have a token.
+    pub fn finds_in_headers(&self, headers: &HeaderMap) -> bool {
+        let found = self.find_all(headers, None);
+        // Too many are more than one.
+        found.map_or(true, |tokens| !tokens.is_empty())
+    }
+
+    /// Whether tokens are read from a header.
+    pub fn reads_header(&self, header: &HeaderName) -> bool {
+        self.0.iter().any(|source| match source {
+            TokenSource::Header { name, .. } => name == header,
+            TokenSource::Parameter(_) | TokenSource::Cookie(_) => false,
+        })
+    }
+
     /// Returns all tokens of a request.
     ///
     /// # Errors

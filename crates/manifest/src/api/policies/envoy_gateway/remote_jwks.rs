@@ -95,19 +95,19 @@ fn within(
     }
 }
 
-/// The fields of `backendSettings` that gatefold doesn't serve when it fetches keys.
+/// The fields of `backendSettings` that gatefold doesn't serve when it sends requests to issuers.
 pub const UNSERVED_OF_BACKEND_SETTINGS: &[PolicyField] = ignored! {
-    "circuitBreaker" "one fetch runs at a time",
+    "circuitBreaker" "gatefold limits the number of its requests",
     "connection" "gatefold's own buffers stay in force",
     "dns" "gatefold's own rules for DNS stay in force",
-    "healthCheck" "a fetch that fails is retried at the next endpoint",
-    "http2" "keys are fetched with HTTP/1.1",
+    "healthCheck" "a request that can't connect is sent to the next endpoint",
+    "http2" "requests are sent with HTTP/1.1",
     "loadBalancer" "endpoints take turns",
     "proxyProtocol" "no PROXY header is sent",
     "retry" "gatefold's own retries stay in force",
-    "tcpKeepalive" "each fetch has a connection of its own",
-    "timeout.http.connectionIdleTimeout" "each fetch has a connection of its own",
-    "timeout.http.maxConnectionDuration" "each fetch has a connection of its own",
-    "timeout.http.maxStreamDuration" "the time limit of a fetch is `requestTimeout`",
-    "timeout.http.streamIdleTimeout" "the time limit of a fetch is `requestTimeout`",
+    "tcpKeepalive" "each request has a connection of its own",
+    "timeout.http.connectionIdleTimeout" "each request has a connection of its own",
+    "timeout.http.maxConnectionDuration" "each request has a connection of its own",
+    "timeout.http.maxStreamDuration" "the time limit of a request is `requestTimeout`",
+    "timeout.http.streamIdleTimeout" "the time limit of a request is `requestTimeout`",
 };

@@ -1,8 +1,8 @@
 //! SecurityPolicy.
 
 use super::{
-    APIKeyAuth, Authorization, BasicAuth, CSRF, ExtAuth, FieldEffect, JWT, PolicyField,
-    PolicyTargetFields, SecurityPolicyCors, TargetSelector, Untyped,
+    APIKeyAuth, Authorization, BasicAuth, CSRF, ExtAuth, FieldEffect, JWT, OIDC, PolicyField,
+    PolicyTargetFields, SecurityPolicyCors, TargetSelector,
 };
 use crate::Decoder;
 use crate::api::{
@@ -37,7 +37,7 @@ object! {
         /// Authentication with JSON Web Tokens.
         "jwt" => jwt: Option<JWT>,
         /// Authentication by an OpenID provider.
-        "oidc" => oidc: Option<Untyped>,
+        "oidc" => oidc: Option<OIDC>,
         /// Authorization by an external service.
         "extAuth" => ext_auth: Option<ExtAuth>,
         /// Which requests are allowed.
@@ -66,12 +66,14 @@ impl SecurityPolicySpec {
         }
     }
 
-    /// Returns all references to servers that are asked for the policy: those with keys, and authorization servers.
+    /// Returns all references to servers that are asked for the policy: those with keys, OpenID providers, and authorization servers.
     pub fn servers(&self) -> impl Iterator<Item = &BackendObjectReference> {
         let providers = self.jwt.iter().flat_map(|it| &it.providers);
         let remote = providers.filter_map(|it| it.remote_jwks.as_ref());
         let keys = remote.flat_map(|it| &it.backend_refs).map(|it| &it.backend);
-        keys.chain(self.ext_auth.iter().flat_map(ExtAuth::servers))
+        let oidc = self.oidc.iter().flat_map(|it| &it.provider.backend_refs);
+        let issuers = keys.chain(oidc.map(|it| &it.backend));
+        issuers.chain(self.ext_auth.iter().flat_map(ExtAuth::servers))
     }
 
     /// Returns the names of the objects of a kind, ConfigMap or Secret, with texts for authorization servers.
@@ -85,12 +87,8 @@ impl SecurityPolicySpec {
 
     /// Returns the paths of the fields that gatefold doesn't serve. Each of them protects the targets.
     pub fn unserved(&self) -> Vec<Pointer> {
-        let spec = Pointer::spec();
-        let fields = [("oidc", self.oidc)];
-        let set = fields.into_iter().filter(|(_, field)| field.is_some());
-        let set = set.map(|(name, _)| spec.key(name));
         let below = self.authorization.iter().flat_map(Authorization::unserved);
-        set.chain(below).collect()
+        below.collect()
     }
 
     fn check(&self, node: &Node, decoder: &mut Decoder) {
@@ -144,8 +142,8 @@ pub const SECURITY_POLICY_FIELDS: &[PolicyField] = fields! {
     "csrf" Guards("requests that change something must come from the site itself, [see below](#csrf)"),
     "extAuth" Guards("[see below](#extauth)"),
     "jwt" Guards("[see below](#jwt)"),
-    "mergeType" Guards("`StrategicMerge` and `JSONMerge`, which have the same result"),
-    "oidc" Closes,
+    "mergeType" Guards("`StrategicMerge` and `JSONMerge`, which differ only in `extAuth.contextExtensions`"),
+    "oidc" Guards("[see below](#oidc)"),
 };
 
 #[cfg(test)]
@@ -170,7 +168,6 @@ metadata: {name: all}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge}]
   csrf: {}
-  oidc: {}
   authorization:
     rules:
     - action: Allow

@@ -1,35 +1,35 @@
-//! Chooses the addresses to fetch keys from.
+//! Chooses the addresses to connect to.
 
 use gatefold_dataplane::filter::scheme::Scheme;
-use gatefold_dataplane::key_fetch::{KeyFetch, KeyPeers, KeyService, PeerSecurity};
+use gatefold_dataplane::issuer_fetch::{IssuerPeers, IssuerPlace, IssuerService, PeerSecurity};
 use hickory_resolver::TokioResolver;
 use http::Uri;
 use std::net::{IpAddr, SocketAddr};
 
-/// The maximum number of addresses that one fetch tries.
+/// The maximum number of addresses that one request tries.
 const MAX_ATTEMPTS: usize = 3;
 
 /// An address, and how to connect to it.
 #[derive(Clone, Debug)]
-pub(super) struct FetchPeer {
-    pub(super) address: SocketAddr,
-    pub(super) security: PeerSecurity,
+pub(crate) struct FetchPeer {
+    pub(crate) address: SocketAddr,
+    pub(crate) security: PeerSecurity,
 }
 
-/// Returns the addresses to try, in order. `turn` counts the fetches, so that Services and endpoints take turns. Only the name of a
+/// Returns the addresses to try, in order. `turn` counts the requests, so that Services and endpoints take turns. Only the name of a
 /// host needs a resolver.
 ///
 /// # Errors
 /// If there are none. The text says why.
-pub(super) async fn choose<'r>(
-    fetch: &KeyFetch,
+pub(crate) async fn choose<'r>(
+    place: &IssuerPlace,
     turn: usize,
     resolver: impl FnOnce() -> Option<&'r TokioResolver>,
 ) -> Result<Vec<FetchPeer>, String> {
-    let mut peers = match &fetch.peers {
-        KeyPeers::Services(services) => of_services(services, turn),
-        KeyPeers::Host(security) => {
-            let addresses = of_host(&fetch.uri, resolver).await?;
+    let mut peers = match &place.peers {
+        IssuerPeers::Services(services) => of_services(services, turn),
+        IssuerPeers::Host(security) => {
+            let addresses = of_host(&place.uri, resolver).await?;
             let peers = addresses.into_iter().map(|address| FetchPeer {
                 address,
                 security: security.clone(),
@@ -45,13 +45,13 @@ pub(super) async fn choose<'r>(
 }
 
 /// Returns the endpoints of the Service whose turn it is, then those of the others, then those of fallbacks.
-fn of_services(services: &[KeyService], turn: usize) -> Vec<FetchPeer> {
+fn of_services(services: &[IssuerService], turn: usize) -> Vec<FetchPeer> {
     let used = services.iter().filter(|service| service.weight > 0);
-    let used: Vec<&KeyService> = used.collect();
+    let used: Vec<&IssuerService> = used.collect();
     let primary = used.iter().copied().filter(|service| !service.fallback);
-    let primary: Vec<&KeyService> = primary.collect();
+    let primary: Vec<&IssuerService> = primary.collect();
     let chosen = by_weight(&primary, turn);
-    let is_chosen = |service: &&KeyService| chosen.is_some_and(|it| std::ptr::eq(it, *service));
+    let is_chosen = |service: &&IssuerService| chosen.is_some_and(|it| std::ptr::eq(it, *service));
     let others = primary.iter().copied().filter(|it| !is_chosen(it));
     let fallbacks = used.iter().copied().filter(|service| service.fallback);
     let ordered = chosen.into_iter().chain(others).chain(fallbacks);
@@ -68,7 +68,7 @@ fn of_services(services: &[KeyService], turn: usize) -> Vec<FetchPeer> {
 }
 
 /// Returns the Service whose turn it is: each has as many turns in a row as its weight.
-fn by_weight<'s>(services: &[&'s KeyService], turn: usize) -> Option<&'s KeyService> {
+fn by_weight<'s>(services: &[&'s IssuerService], turn: usize) -> Option<&'s IssuerService> {
     let weights = services.iter().map(|service| u64::from(service.weight));
     let mut place = (turn as u64).checked_rem(weights.sum())?;
     services.iter().copied().find(|service| {
@@ -103,11 +103,11 @@ async fn of_host<'r>(
 mod tests {
     use super::*;
 
-    fn service(weight: u32, fallback: bool, ports: &[u16]) -> KeyService {
+    fn service(weight: u32, fallback: bool, ports: &[u16]) -> IssuerService {
         let endpoints = ports
             .iter()
             .map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
-        KeyService {
+        IssuerService {
             weight,
             fallback,
             endpoints: endpoints.collect(),
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    fn ports(services: &[KeyService], turn: usize) -> Vec<u16> {
+    fn ports(services: &[IssuerService], turn: usize) -> Vec<u16> {
         let peers = of_services(services, turn);
         peers.iter().map(|peer| peer.address.port()).collect()
     }

@@ -1,22 +1,22 @@
-//! Fetches the keys of issuers (`remoteJWKS` of SecurityPolicies) in the background.
+//! Fetches from issuers in the background: keys (`remoteJWKS` of SecurityPolicies), and the configurations of OpenID providers.
 //!
-//! In: the fetches of the snapshot in force. Out: keys that the `jwt` filters read, and a notification when the result of a fetch
-//! differs from the one before. Requests and reloads never wait for a fetch; only the first load does, for a moment. Only what a
+//! In: the fetches of the snapshot in force. Out: what the `jwt` and `oidc` filters read, and a notification when the result of a
+//! fetch differs from the one before. Requests and reloads never wait for a fetch; only the first load does, for a moment. Only what a
 //! manifest names is fetched.
 
 mod counters;
-mod exchange;
-mod peer;
+mod provider;
 mod report;
 mod task;
 
-pub use counters::KeyFetchCounters;
+pub use counters::IssuerFetchCounters;
 pub(crate) use report::diagnostics;
 
-use gatefold_dataplane::key_fetch::KeyFetch;
-use hickory_resolver::TokioResolver;
+use gatefold_dataplane::Snapshot;
+use gatefold_dataplane::issuer_fetch::IssuerFetch;
+use gatefold_fetch::Fetcher;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use task::FetchTask;
 use tokio::sync::{Semaphore, watch};
@@ -26,11 +26,11 @@ use tokio::time::timeout;
 /// The maximum number of concurrent fetches. More wait for their turn.
 const CONCURRENT: usize = 64;
 
-/// How long the first load waits for keys.
+/// How long the first load waits for issuers.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The fetches that are in force.
-pub struct KeyFetches {
+pub struct IssuerFetches {
     running: BTreeMap<Arc<str>, RunningFetch>,
     shared: Arc<FetchResources>,
     /// Has seen no change yet.
@@ -39,16 +39,15 @@ pub struct KeyFetches {
 
 /// What all fetches share.
 struct FetchResources {
-    /// Made for the first name of a host. `None` if the system's configuration of DNS can't be read.
-    resolver: OnceLock<Option<TokioResolver>>,
+    fetcher: Fetcher,
     permits: Semaphore,
-    counters: KeyFetchCounters,
+    counters: IssuerFetchCounters,
     /// Counts changed results.
     changes: watch::Sender<u64>,
 }
 
 struct RunningFetch {
-    settings: watch::Sender<KeyFetch>,
+    settings: watch::Sender<IssuerFetch>,
     /// Whether a fetch has ended.
     tried: watch::Receiver<bool>,
     task: AbortHandle,
@@ -60,14 +59,14 @@ impl Drop for RunningFetch {
     }
 }
 
-impl KeyFetches {
+impl IssuerFetches {
     /// Begins without fetches.
-    pub fn new(counters: KeyFetchCounters) -> Self {
+    pub fn new(counters: IssuerFetchCounters) -> Self {
         let (changes, receiver) = watch::channel(0);
-        KeyFetches {
+        IssuerFetches {
             running: BTreeMap::new(),
             shared: Arc::new(FetchResources {
-                resolver: OnceLock::new(),
+                fetcher: Fetcher::default(),
                 permits: Semaphore::new(CONCURRENT),
                 counters,
                 changes,
@@ -93,9 +92,13 @@ impl KeyFetches {
         let _ = timeout(FIRST_PATIENCE, all).await;
     }
 
-    /// Puts fetches into force. Those that were in force before continue, with changed settings if they have changed; others end.
-    /// Must be called within a Tokio runtime.
-    pub fn update(&mut self, fetches: &[KeyFetch]) {
+    /// Puts the fetches of a snapshot into force. Those that were in force before continue, with changed settings if they have changed;
+    /// others end. Must be called within a Tokio runtime.
+    pub fn update(&mut self, snapshot: &Snapshot) {
+        for provider in &snapshot.named_providers {
+            provider.put();
+        }
+        let fetches = &snapshot.issuer_fetches;
         let is_wanted = |name: &Arc<str>| fetches.iter().any(|fetch| fetch.name == *name);
         self.running.retain(|name, _| is_wanted(name));
         for fetch in fetches {

@@ -1,9 +1,9 @@
-//! The diagnostics about fetched keys.
+//! The diagnostics about what is fetched from issuers.
 
 use gatefold_diagnostic::{Code, Diagnostic};
 use gatefold_graph::Graph;
 
-/// Returns a diagnostic for each problem with fetched keys, at each place that names them.
+/// Returns a diagnostic for each problem with fetched keys and providers, at each place that names them.
 pub(crate) fn diagnostics(graph: &Graph) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (source, node) in &graph.remote_jwks {
@@ -24,6 +24,21 @@ pub(crate) fn diagnostics(graph: &Graph) -> Vec<Diagnostic> {
                 at(Code::UnusableJsonWebKey, message)
             });
             found.extend(skipped);
+        }
+    }
+    for (source, node) in &graph.oidc_providers {
+        let Some(failure) = &*node.provider.failure() else {
+            continue;
+        };
+        let effect = match node.provider.configuration() {
+            Some(_) => "what was known of it stays in force",
+            None => "nobody can log in until the provider is known",
+        };
+        for (place, id) in &node.named_at {
+            let message = format!("the OpenID provider {source} can't be asked: {failure}");
+            let code = Code::ProviderNotFetched;
+            let diagnostic = Diagnostic::new(code, place.clone(), message);
+            found.push(diagnostic.about(id.clone()).caption(effect));
         }
     }
     found

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tracing::warn;
 
 /// Maximum time for which a DNS answer is used, regardless of its TTL. Lookups that are repeated have no longer pauses.
-pub(crate) const MAX_TTL: Duration = Duration::from_secs(300);
+pub const MAX_TTL: Duration = Duration::from_secs(300);
 /// Maximum time for which it is remembered that a name has no address.
-pub(crate) const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(10);
+pub const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(10);
 
 /// Returns a resolver. `None` if the configuration can't be read, which is logged.
-pub(crate) fn of_system() -> Option<TokioResolver> {
+pub fn of_system() -> Option<TokioResolver> {
     let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
         limit(builder.options_mut());
         builder.build()

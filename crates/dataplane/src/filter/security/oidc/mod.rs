@@ -1,0 +1,409 @@
+//! `oidc`: logins at an OpenID provider (API: `SecurityPolicySpec.oidc`).
+//!
+//! In: a request, and what is known of the provider. Out: that the request passes with the tokens of its user, or what has to be done
+//! before: a login, the exchange of a code or a refresh token, a logout. Nothing here sends requests. The state of users is in
+//! their browsers' cookies, encrypted by [`cookie_key`].
+
+mod answer;
+pub mod cookie_key;
+pub mod cookies;
+pub mod header_match;
+pub mod id_token;
+pub mod login;
+pub mod outcome;
+pub mod provider;
+pub mod redirect_url;
+pub mod session;
+pub mod token_endpoint;
+
+use super::forward_header::ForwardHeader;
+use super::jwt::key_set::KeySet;
+use super::jwt::token_source::TokenSources;
+use crate::filter::answer::FilterAnswer;
+use crate::filter::header_modifier::Headers;
+use answer::{page_leading_to, redirect_to};
+use cookie_key::CookieKey;
+use cookies::OidcCookies;
+use form_urlencoded::Serializer;
+use header_match::HeaderMatch;
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use id_token::{ExpectedIdToken, IdTokenProblem};
+use login::Login;
+use outcome::OidcOutcome;
+use provider::{ProviderConfiguration, RemoteProvider};
+use redirect_url::{RedirectUrl, RequestOrigin};
+use session::OidcSession;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use token_endpoint::{ClientCredentials, TokenResponse};
+
+/// `oidc`: users must log in at a provider.
+#[derive(Debug)]
+pub struct OidcFilter {
+    /// `namespace/name` of the policy.
+    pub policy: Box<str>,
+    /// The issuer.
+    pub issuer: Box<str>,
+    /// The credentials of the client.
+    pub client: ClientCredentials,
+    /// The provider.
+    pub provider: Arc<RemoteProvider>,
+    /// The scopes that logins ask for, separated by spaces.
+    pub scope: Box<str>,
+    /// The resources that logins ask for (RFC 8707).
+    pub resources: Vec<Box<str>>,
+    /// The URL of the callback.
+    pub redirect_url: RedirectUrl,
+    /// The path that logs users out.
+    pub logout_path: Box<str>,
+    /// The cookies.
+    pub cookies: OidcCookies,
+    /// The key of the cookies.
+    pub key: CookieKey,
+    /// How long tokens and logins are valid.
+    pub lifetimes: OidcLifetimes,
+    /// Whether sessions are renewed.
+    pub renewal: Renewal,
+    /// Whether backends get the access token in `Authorization`. `None` if they don't.
+    pub forward_access_token: Option<ForwardHeader>,
+    /// The header in which backends get the ID token.
+    pub forward_id_token: Option<ForwardHeader>,
+    /// Requests that aren't redirected to the provider.
+    pub deny_redirect: Vec<HeaderMatch>,
+    /// Requests with such a token aren't concerned: the `jwt` filter of the same policy verifies the token.
+    pub pass_through: Option<TokenSources>,
+}
+
+/// How long tokens and logins are valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OidcLifetimes {
+    /// An access token, if the provider doesn't say. `None` if it must.
+    pub token: Option<Duration>,
+    /// A refresh token that isn't a JSON Web Token with an expiry.
+    pub refresh_token: Duration,
+    /// A login, from its beginning to the callback.
+    pub login: Duration,
+}
+
+/// Whether sessions whose access token has expired are renewed with their refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// They are.
+    ByRefreshToken,
+    /// Users must log in again. Refresh tokens aren't kept.
+    Never,
+}
+
+/// A request, as the filter sees it.
+#[derive(Clone, Debug)]
+pub struct OidcRequest<'r> {
+    /// The scheme and the host.
+    pub origin: RequestOrigin<'r>,
+    /// The path, in normal form.
+    pub path: &'r str,
+    /// The query.
+    pub query: Option<&'r str>,
+    /// The headers.
+    pub headers: &'r HeaderMap,
+}
+
+/// What has to be done with a request.
+#[derive(Debug)]
+pub enum OidcStep {
+    /// It passes without a session, since the `jwt` filter verifies its token.
+    PassThrough,
+    /// It passes with its session.
+    Admit(OidcSession),
+    /// It passes if its session can be renewed. Otherwise, its user must log in.
+    Renew(OidcSession),
+    /// It comes back from the provider.
+    CompleteLogin,
+    /// Its user logs out.
+    LogOut(Option<OidcSession>),
+    /// Its user must log in.
+    LogIn,
+}
+
+impl OidcFilter {
+    /// Decides on a request. `now` is in seconds since 1970.
+    pub fn step(&self, request: &OidcRequest<'_>, now: u64) -> OidcStep {
+        let sources = self.pass_through.as_ref();
+        if sources.is_some_and(|it| it.finds_in_headers(request.headers)) {
+            return OidcStep::PassThrough;
+        }
+        if self.redirect_url.is_callback(&request.origin, request.path) {
+            return OidcStep::CompleteLogin;
+        }
+        let session = self.cookies.session(request.headers, &self.key);
+        if *self.logout_path == *request.path {
+            return OidcStep::LogOut(session);
+        }
+        match session {
+            Some(session) if session.is_valid(now) => OidcStep::Admit(session),
+            Some(session)
+                if self.renewal == Renewal::ByRefreshToken
+                    && session.refresh_token(now).is_some() =>
+            {
+                OidcStep::Renew(session)
+            }
+            Some(_) | None => OidcStep::LogIn,
+        }
+    }
+
+    /// Whether a request without a session is denied instead of redirected.
+    pub fn denies_redirect(&self, headers: &HeaderMap) -> bool {
+        self.deny_redirect.iter().any(|it| it.matches(headers))
+    }
+
+    /// Removes what only the filter may say of the user, and adds the tokens of the session.
+    pub fn change_request(
+        &self,
+        session: Option<&OidcSession>,
+        now: u64,
+        headers: &mut impl Headers,
+    ) {
+        if session.is_some() || self.cookies.has_own(headers.fields()) {
+            let value = self
+                .cookies
+                .for_backend(headers.fields(), session.map(|session| (session, now)));
+            match value {
+                Some(value) => headers.set(&COOKIE, &value),
+                None => headers.remove(&COOKIE),
+            }
+        }
+        let bearer = |token: &str| secret_value(&format!("Bearer {token}"));
+        if let Some(header) = &self.forward_access_token {
+            let value = session.and_then(|session| bearer(&session.access_token));
+            // Of a request that passes without a session, the `jwt` filter verifies what it reads.
+            let sources = self.pass_through.as_ref().filter(|_| session.is_none());
+            if !sources.is_some_and(|it| it.reads_header(header.name())) {
+                header.replace(headers, value.as_ref());
+            }
+        }
+        if let Some(header) = &self.forward_id_token {
+            let token = session.and_then(|session| session.id_token(now));
+            let value = token.and_then(|token| {
+                if *header.name() == AUTHORIZATION {
+                    bearer(token)
+                } else {
+                    secret_value(token)
+                }
+            });
+            header.replace(headers, value.as_ref());
+        }
+    }
+
+    /// Returns the headers of forwarded tokens.
+    pub fn forwarded(&self) -> impl Iterator<Item = &ForwardHeader> {
+        let access = self.forward_access_token.iter();
+        access.chain(&self.forward_id_token)
+    }
+
+    /// Whether a header of a request or a response may contain tokens or a session, once the filter has seen the request.
+    pub fn is_secret(&self, name: &HeaderName) -> bool {
+        *name == COOKIE || *name == SET_COOKIE || self.forwarded().any(|it| it.name() == name)
+    }
+
+    /// Returns the session of a completed login. `keys` are those of the provider.
+    ///
+    /// # Errors
+    /// If the tokens aren't valid.
+    pub fn first_session(
+        &self,
+        tokens: &TokenResponse,
+        login: &Login,
+        keys: Option<&KeySet>,
+        now: u64,
+    ) -> Result<OidcSession, TokenProblem> {
+        let id_token = tokens.id_token.as_deref();
+        let id_token = id_token.ok_or(TokenProblem::NoIdToken)?;
+        let expected = self.expected(Some(&login.nonce), None);
+        let id_token_expires = id_token::validate(id_token, expected, keys, now)?;
+        let expires = self.expires(tokens.expires_in, now)?;
+        let refresh_token = self.kept_refresh_token(tokens.refresh_token.as_ref());
+        Ok(OidcSession {
+            refresh_expires: self.refresh_expires(refresh_token.as_deref(), now),
+            access_token: tokens.access_token.clone(),
+            id_token: id_token.to_owned(),
+            refresh_token,
+            expires,
+            id_token_expires,
+        })
+    }
+
+    /// Returns a session with the tokens that its refresh token was exchanged for. Tokens that the provider has issued no new ones of
+    /// are kept.
+    ///
+    /// # Errors
+    /// If the tokens aren't valid.
+    pub fn renewed_session(
+        &self,
+        tokens: &TokenResponse,
+        before: &OidcSession,
+        keys: Option<&KeySet>,
+        now: u64,
+    ) -> Result<OidcSession, TokenProblem> {
+        let (id_token, id_token_expires) = match &tokens.id_token {
+            None => (before.id_token.clone(), before.id_token_expires),
+            Some(token) => {
+                let subject = id_token::subject(&before.id_token);
+                let expected = self.expected(None, subject.as_deref());
+                let expires = id_token::validate(token, expected, keys, now)?;
+                (token.clone(), expires)
+            }
+        };
+        let expires = self.expires(tokens.expires_in, now)?;
+        let (refresh_token, refresh_expires) = match &tokens.refresh_token {
+            None => (before.refresh_token.clone(), before.refresh_expires),
+            Some(token) => {
+                let expires = self.refresh_expires(Some(token), now);
+                (Some(token.clone()), expires)
+            }
+        };
+        Ok(OidcSession {
+            access_token: tokens.access_token.clone(),
+            id_token,
+            refresh_token,
+            expires,
+            id_token_expires,
+            refresh_expires,
+        })
+    }
+
+    fn expected<'e>(
+        &'e self,
+        nonce: Option<&'e str>,
+        subject: Option<&'e str>,
+    ) -> ExpectedIdToken<'e> {
+        ExpectedIdToken {
+            issuer: &self.issuer,
+            client_id: &self.client.id,
+            nonce,
+            subject,
+        }
+    }
+
+    /// "If not specified [...] the `expires_in` field in the authorization response must be set" (API: `defaultTokenTTL`).
+    fn expires(&self, expires_in: Option<u64>, now: u64) -> Result<u64, TokenProblem> {
+        let default = self.lifetimes.token.map(|it| it.as_secs());
+        let lifetime = expires_in.or(default).ok_or(TokenProblem::NoLifetime)?;
+        Ok(now.saturating_add(lifetime))
+    }
+
+    fn kept_refresh_token(&self, token: Option<&String>) -> Option<String> {
+        let kept = token.filter(|_| self.renewal == Renewal::ByRefreshToken);
+        kept.cloned()
+    }
+
+    fn refresh_expires(&self, token: Option<&str>, now: u64) -> u64 {
+        let default = now.saturating_add(self.lifetimes.refresh_token.as_secs());
+        token.and_then(id_token::expiry).unwrap_or(default)
+    }
+
+    /// Returns the answer to a completed login: the browser continues with what it has asked for.
+    ///
+    /// # Errors
+    /// If the session is too long for cookies.
+    pub fn logged_in(
+        &self,
+        session: &OidcSession,
+        login: &Login,
+        request: &HeaderMap,
+        now: u64,
+    ) -> Result<FilterAnswer, OidcOutcome> {
+        let too_large = OidcOutcome::SessionTooLarge;
+        let cookies = self.cookies.set_session(session, &self.key, request, now);
+        let cookies = cookies.map_err(|_| too_large)?;
+        let answer = if self.cookies.is_strict() {
+            Some(page_leading_to(&login.asked))
+        } else {
+            redirect_to(&login.asked, OidcOutcome::LoggedIn)
+        };
+        let mut answer = answer.ok_or(OidcOutcome::UnknownLogin)?;
+        let logins = self.cookies.expire_logins(request);
+        for field in cookies.into_iter().chain(logins) {
+            answer.headers.append(SET_COOKIE, field);
+        }
+        Ok(answer)
+    }
+
+    /// Returns the answer to a logout: the cookies expire, and the browser continues at the provider, if it has a page for that, or at
+    /// the root of the host.
+    pub fn logged_out(
+        &self,
+        session: Option<&OidcSession>,
+        request: &OidcRequest<'_>,
+        provider: Option<&ProviderConfiguration>,
+    ) -> Option<FilterAnswer> {
+        let RequestOrigin { scheme, host } = &request.origin;
+        let root = format!("{}://{host}/", scheme.as_str());
+        let location = match provider.and_then(|it| it.end_session.as_ref()) {
+            None => root,
+            Some(endpoint) => {
+                // OpenID Connect RP-Initiated Logout 1.0, section 2.
+                let mut query = Serializer::new(String::new());
+                if let Some(session) = session {
+                    query.append_pair("id_token_hint", &session.id_token);
+                }
+                query
+                    .append_pair("client_id", &self.client.id)
+                    .append_pair("post_logout_redirect_uri", &root);
+                login::with_query(&endpoint.to_string(), &query.finish())
+            }
+        };
+        let mut answer = redirect_to(&location, OidcOutcome::LoggedOut)?;
+        for field in self.cookies.expire_all(request.headers) {
+            answer.headers.append(SET_COOKIE, field);
+        }
+        Some(answer)
+    }
+}
+
+/// What is wrong with the tokens of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenProblem {
+    /// There is no ID token, which the scope `openid` asks for.
+    #[error("the provider issued no ID token")]
+    NoIdToken,
+    /// The ID token isn't valid.
+    #[error("{0}")]
+    IdToken(#[from] IdTokenProblem),
+    /// Nobody says how long the access token is valid.
+    #[error("the provider doesn't say how long the access token is valid: set `defaultTokenTTL`")]
+    NoLifetime,
+}
+
+fn secret_value(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// What affects requests, without secrets.
+impl fmt::Display for OidcFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            " oidc [{}, client {:?}, scope {:?}, callback {}, logout {}",
+            self.issuer, self.client.id, self.scope, self.redirect_url, self.logout_path
+        )?;
+        if self.renewal == Renewal::Never {
+            f.write_str(", not renewed")?;
+        }
+        for header in self.forwarded() {
+            write!(f, ", token as {header}")?;
+        }
+        for header in &self.deny_redirect {
+            write!(f, ", not redirected {header}")?;
+        }
+        if let Some(sources) = &self.pass_through {
+            write!(f, ", passed through{sources}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+#[cfg(test)]
+mod tests;
