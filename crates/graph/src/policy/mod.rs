@@ -12,6 +12,7 @@ pub(crate) mod client_traffic_policy;
 pub(crate) mod credentials;
 mod csrf_settings;
 mod ext_auth_merge;
+mod ext_auth_servers;
 mod ext_auth_settings;
 pub mod issuer_backends;
 pub mod jwks;

@@ -30,7 +30,7 @@ use pingora_core::connectors::http::Connector;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::sync::{Arc, OnceLock};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 use verdict::{Applied, Changes, Verdict};
 
@@ -149,11 +149,14 @@ impl AuthClient {
             AuthProtocol::Grpc(grpc) => grpc::question(grpc, settings, session, context),
         };
         let question = question.map_err(|error| error.to_string())?;
-        let asked = self.ask(&filter.servers, context.identity, &question);
-        let answer = match timeout(settings.timeout, asked).await {
-            Ok(answer) => answer.map_err(|error| error.to_string())?,
-            Err(_) => return Err("it took too long".to_owned()),
-        };
+        let now = Instant::now();
+        let until = now.checked_add(settings.timeout).unwrap_or(now);
+        // The end of the rule's time must not cut an exchange off either.
+        let until = context
+            .deadline
+            .map_or(until, |rule| until.min(rule.into()));
+        let asked = self.ask(&filter.servers, context.identity, &question, until);
+        let answer = asked.await.map_err(|error| error.to_string())?;
         match &settings.protocol {
             AuthProtocol::Http(http) => http::verdict(http, answer),
             AuthProtocol::Grpc(_) => grpc::verdict(&answer),
@@ -166,13 +169,14 @@ impl AuthClient {
         servers: &AuthServers,
         identity: Option<usize>,
         question: &Question,
+        until: Instant,
     ) -> Result<AuthAnswer> {
         let candidates: Vec<(&AuthServer, &EndpointSet)> = servers.in_order().collect();
         let endpoints = candidates.iter().map(|(_, endpoints)| endpoints.count());
         let attempts = endpoints.sum::<usize>().min(MAX_ATTEMPTS);
         let mut last = Error::explain(ErrorType::ConnectError, "it has no endpoints");
         for (server, endpoints) in candidates.iter().cycle().take(attempts) {
-            match self.ask_one(endpoints, identity, question).await {
+            match self.ask_one(endpoints, identity, question, until).await {
                 Ok(answer) => return Ok(answer),
                 Err(NoAnswer::Failed(error)) => return Err(error),
                 Err(NoAnswer::Unconnected(error)) => {
@@ -190,6 +194,7 @@ impl AuthClient {
         endpoints: &EndpointSet,
         identity: Option<usize>,
         question: &Question,
+        until: Instant,
     ) -> std::result::Result<AuthAnswer, NoAnswer> {
         let connector = self.connector.get_or_init(|| side_request::connector(IDLE));
         loop {
@@ -198,12 +203,14 @@ impl AuthClient {
             let (peer, tls) = selected.map_err(NoAnswer::Failed)?;
             let header = question.header_for(endpoints.version, peer.is_tls());
             let header = header.map_err(NoAnswer::Failed)?;
-            let (mut session, is_reused) = connector
-                .get_http_session(&*peer)
-                .await
-                .map_err(NoAnswer::Unconnected)?;
-            let body = question.body.clone();
-            match exchange::exchange(&mut session, (header, body), &peer, tls.as_ref()).await {
+            let connected = timeout_at(until, connector.get_http_session(&*peer)).await;
+            let connected = connected.unwrap_or_else(|_| Err(too_long()));
+            let (mut session, is_reused) = connected.map_err(NoAnswer::Unconnected)?;
+            let message = (header, question.body.clone());
+            let exchanged = exchange::exchange(&mut session, message, &peer, tls.as_ref());
+            // The session outlives the time limit, since its connection has to be returned.
+            let exchanged = timeout_at(until, exchanged).await;
+            match exchanged.unwrap_or_else(|_| Err(too_long())) {
                 Ok((answer, is_complete)) => {
                     side_request::release(connector, session, &peer, is_complete).await;
                     return Ok(answer);
@@ -211,7 +218,7 @@ impl AuthClient {
                 Err(error) => {
                     let began = session.response_header().is_some();
                     side_request::release(connector, session, &peer, false).await;
-                    if !is_reused || began {
+                    if !is_reused || began || Instant::now() >= until {
                         return Err(NoAnswer::Failed(error));
                     }
                 }
@@ -239,6 +246,10 @@ impl AuthClient {
             ),
         }
     }
+}
+
+fn too_long() -> Box<Error> {
+    Error::explain(ErrorType::ReadTimedout, "it took too long")
 }
 
 /// Changes a request that passes.
