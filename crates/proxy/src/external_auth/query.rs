@@ -49,8 +49,6 @@ fn encode(text: &str, query: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn parameters_are_set_and_removed_also_if_the_client_encodes_their_names() {
         let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
