@@ -28,7 +28,10 @@ pub(super) fn security(name: &str, variant: usize) -> String {
             "authorization: {rules: [{action: Allow, principal: {clientCIDRs: [10.0.0.0/8]}}]}, \
              basicAuth: {users: {name: users}}"
         }
-        4 => "oidc: {}",
+        4 => {
+            "oidc: {clientID: shop, clientSecret: {name: keys}, provider: {issuer: 'https://idp.example', \
+             backendRefs: [{name: shop, port: 80}]}}"
+        }
         5 => "cors: {allowOrigins: ['https://a.example']}",
         6 => {
             "jwt: {providers: [{name: idp, localJWKS: {type: ValueRef, valueRef: {group: '', kind: ConfigMap, name: keys}}}]}"
@@ -71,8 +74,14 @@ pub(super) fn credentials(variant: usize) -> String {
         3 => {
             secret("default", "users", &users("malformed")) + &secret("other", "users", &users(ONE))
         }
-        4 => secret("default", "keys", "a: one") + &secret("other", "users", &users(&two)),
-        _ => secret("default", "keys", "a: one, b: one") + &secret("default", "users", &users(ONE)),
+        4 => {
+            secret("default", "keys", "a: one, client-secret: 0123456789abcdef")
+                + &secret("other", "users", &users(&two))
+        }
+        _ => {
+            secret("default", "keys", "a: one, b: one, client-secret: short")
+                + &secret("default", "users", &users(ONE))
+        }
     }
 }
 
