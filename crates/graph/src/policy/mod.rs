@@ -6,6 +6,7 @@
 
 mod ancestors;
 mod attachment;
+mod authorization_settings;
 pub mod backend_tls;
 pub mod backend_tls_policy;
 pub(crate) mod client_traffic_policy;
@@ -22,6 +23,7 @@ pub(crate) mod kept_credentials;
 pub(crate) mod layered;
 pub mod layered_status;
 mod login_transport;
+mod oidc_client_secrets;
 pub mod oidc_providers;
 mod oidc_settings;
 mod overriding;

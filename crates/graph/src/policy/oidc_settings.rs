@@ -3,13 +3,11 @@
 //! In: the settings of a policy. Out: the filter, or the problems for which nothing can be enforced. The rules beyond the CRD's are
 //! those of Envoy Gateway (`buildOIDC`, `validateSecurityPolicy`), and a few more without which logins could not be trusted.
 
-use super::credentials;
 use super::issuer_backends;
 use super::jwt_settings;
-use super::kept_credentials::CredentialUse;
+use super::oidc_client_secrets::ClientSecrets;
 use super::oidc_providers::OidcProviderSource;
-use super::security_settings::{CREDENTIALS, PolicyOwners, SettingsReader, header_name};
-use crate::reference::Reference;
+use super::security_settings::{PolicyOwners, SettingsReader, header_name};
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
 use gatefold_dataplane::filter::security::jwt::token_source::TokenSources;
 use gatefold_dataplane::filter::security::oidc::cookie_key::{CookieKey, CookieOwner};
@@ -18,13 +16,12 @@ use gatefold_dataplane::filter::security::oidc::header_match::{HeaderMatch, Valu
 use gatefold_dataplane::filter::security::oidc::provider::{NamedEndpoints, RemoteProvider};
 use gatefold_dataplane::filter::security::oidc::redirect_url::{RedirectUrl, check_path};
 use gatefold_dataplane::filter::security::oidc::session::TokenStorage;
-use gatefold_dataplane::filter::security::oidc::token_endpoint::ClientCredentials;
 use gatefold_dataplane::filter::security::oidc::{OidcFilter, OidcLifetimes, Renewal};
 use gatefold_dataplane::issuer_fetch::parse_url;
 use gatefold_diagnostic::Pointer;
 use gatefold_manifest::api::{
-    OIDC, OIDCCookieConfig, OIDCDenyRedirectHeader, OIDCProvider, OIDCSameSite, Secret,
-    SecretFields, SecretObjectReference, SecurityPolicy, SecurityPolicySpec, StringMatchType,
+    OIDC, OIDCCookieConfig, OIDCDenyRedirectHeader, OIDCProvider, OIDCSameSite, SecurityPolicy,
+    SecurityPolicySpec, StringMatchType,
 };
 use http::Uri;
 use http::header::AUTHORIZATION;
@@ -32,28 +29,12 @@ use regex::bytes::Regex;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The entry of a Secret with the id of the client.
-const CLIENT_ID: &str = "client-id";
-/// The entry of a Secret with the secret of the client.
-const CLIENT_SECRET: &str = "client-secret";
-/// The entry of the same Secret with a key for the cookies, by which it is encrypted instead of the client's secret. Envoy Gateway has
-/// the entry in a Secret of its own.
-const COOKIE_SECRET: &str = "hmac-secret";
-/// The shortest secret that cookies are encrypted with, in bytes. A user who has a cookie can try out shorter ones.
-const MIN_SECRET: usize = 16;
 /// "If not specified, uses a default logout path".
 const DEFAULT_LOGOUT_PATH: &str = "/logout";
 /// "defaults to 604800s (one week)".
 const DEFAULT_REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(604_800);
 /// "defaults the token expiration to 10 minutes".
 const DEFAULT_LOGIN_LIFETIME: Duration = Duration::from_secs(600);
-
-/// The secrets of a client.
-struct ClientSecrets {
-    client: ClientCredentials,
-    /// What the key of the cookies is derived from.
-    cookies: Vec<u8>,
-}
 
 impl SettingsReader<'_, '_> {
     /// Reads the filter. `None` if there are problems.
@@ -189,61 +170,6 @@ impl SettingsReader<'_, '_> {
         Some(providers.add(source, (named, limits), named_at))
     }
 
-    fn client_secrets(
-        &mut self,
-        owners: PolicyOwners<'_>,
-        fields: &OIDC,
-        at: &Pointer,
-    ) -> Option<ClientSecrets> {
-        let owner = owners.of(|it| it.oidc.is_some());
-        let pointer = at.key("clientSecret");
-        let part = (CredentialUse::OidcClient, CLIENT_SECRET);
-        let secrets = self.client_entry(owner, &fields.client_secret, part, &pointer, secrets);
-        // As in Envoy Gateway, `clientID` counts if a merge has resulted in both.
-        let id = match (&fields.client_id, &fields.client_id_ref) {
-            (Some(id), _) => Some(id.clone()),
-            (None, Some(reference)) => {
-                let of_id = owners.of(|it| {
-                    let oidc = it.oidc.as_ref();
-                    oidc.is_some_and(|it| it.client_id_ref.is_some())
-                });
-                let part = (CredentialUse::OidcClientId, CLIENT_ID);
-                let id = |secret: &Secret| text_entry(secret, CLIENT_ID);
-                self.client_entry(of_id, reference, part, &at.key("clientIDRef"), id)
-            }
-            // The loader requires one of them.
-            (None, None) => None,
-        };
-        let (secret, cookies) = secrets?;
-        Some(ClientSecrets {
-            client: ClientCredentials::new(&id?, &secret),
-            cookies,
-        })
-    }
-
-    /// Reads a Secret with an entry: its last good content if the present one can't be used. Removing the entry withdraws it.
-    fn client_entry<T>(
-        &mut self,
-        owner: &SecurityPolicy,
-        reference: &SecretObjectReference,
-        (used_as, name): (CredentialUse, &str),
-        at: &Pointer,
-        read: impl Fn(&Secret) -> Result<T, String>,
-    ) -> Option<T> {
-        let named = (Reference::from(reference), at);
-        let secret = self.resolve::<SecretFields>(owner, &CREDENTIALS, named)?;
-        if credentials::entry(secret, name).is_none_or(|it| it.is_empty()) {
-            let key = secret.key();
-            let why = format!("Secret {key} has no entry `{name}`, or an empty one");
-            self.report(owner, at.clone(), why);
-            return None;
-        }
-        let check = |secret: &Secret| read(secret).map(|_| ());
-        let secret = self.in_force(owner, (used_as, secret), at, check)?;
-        // It was read before.
-        read(&secret).ok()
-    }
-
     /// Reads the URL of the callback, and the path that logs out.
     fn paths(
         &mut self,
@@ -311,26 +237,6 @@ impl SettingsReader<'_, '_> {
         let read: Vec<Option<HeaderMatch>> = read.collect();
         read.into_iter().collect()
     }
-}
-
-/// Reads the secret of the client, and the secret that its cookies are encrypted with.
-fn secrets(secret: &Secret) -> Result<(String, Vec<u8>), String> {
-    let text = text_entry(secret, CLIENT_SECRET)?;
-    let own = credentials::entry(secret, COOKIE_SECRET);
-    let cookies = own.unwrap_or_else(|| text.as_bytes().to_vec());
-    if cookies.len() < MIN_SECRET {
-        return Err(format!(
-            "cookies would be encrypted with a secret of {} bytes, which can be guessed: let the provider make a secret of {MIN_SECRET} bytes or more, or put 32 random bytes into the entry `{COOKIE_SECRET}` of the same Secret",
-            cookies.len()
-        ));
-    }
-    Ok((text, cookies))
-}
-
-fn text_entry(secret: &Secret, name: &str) -> Result<String, String> {
-    let entry = credentials::entry(secret, name).unwrap_or_default();
-    let key = secret.key();
-    String::from_utf8(entry).map_err(|_| format!("the entry `{name}` of Secret {key} isn't text"))
 }
 
 /// Reads the URL of an endpoint. Parameters are added to its query, so it must have no fragment (RFC 6749, section 3.1).

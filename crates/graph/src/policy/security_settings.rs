@@ -5,7 +5,7 @@
 
 use super::kept_credentials::{CredentialSpec, CredentialUse};
 use super::security_policy::PolicyFilters;
-use super::{credentials, csrf_settings, path_condition};
+use super::{authorization_settings, credentials, csrf_settings};
 use crate::Build;
 use crate::backend::endpoints::{ServicePortKey, ServicePorts};
 use crate::condition::{Problem, Reason};
@@ -16,22 +16,15 @@ use gatefold_dataplane::filter::cors::{
 };
 use gatefold_dataplane::filter::security::SecurityFilters;
 use gatefold_dataplane::filter::security::api_key::{ApiKeyFilter, KeySource, Sanitize};
-use gatefold_dataplane::filter::security::authorization::{
-    AccessAction, AccessRule, AuthorizationFilter, ClaimCondition, ClaimKind, ClientNetwork,
-    HeaderCondition, TokenCondition,
-};
 use gatefold_dataplane::filter::security::basic_auth::BasicAuthFilter;
 use gatefold_dataplane::filter::security::forward_header::ForwardHeader;
-use gatefold_dataplane::filter::security::jwt::claims::ClaimPath;
-use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::Spec;
 use gatefold_manifest::api::{
-    APIKeyAuth, Authorization, AuthorizationAction, AuthorizationRule, BasicAuth, ExtractFrom, JWT,
-    JWTClaimValueType, JWTPrincipal, NamespacedName, Object, Secret, SecretFields, SecurityPolicy,
-    SecurityPolicyCors, SecurityPolicySpec,
+    APIKeyAuth, BasicAuth, ExtractFrom, NamespacedName, Object, Secret, SecretFields,
+    SecurityPolicy, SecurityPolicyCors, SecurityPolicySpec,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 
 pub(super) const CREDENTIALS: ReferenceField = ReferenceField {
@@ -105,7 +98,7 @@ impl<'a> SettingsReader<'_, 'a> {
         let authorization = spec.authorization.as_ref().and_then(|fields| {
             let owner = owners.of(|it| it.authorization.is_some());
             let normalization = self.build.environment.path_normalization;
-            let read = authorization(fields, spec.jwt.as_ref(), normalization);
+            let read = authorization_settings::read(fields, spec.jwt.as_ref(), normalization);
             self.part(owner, "authorization", read)
         });
         let ext_auth = spec.ext_auth.as_ref();
@@ -309,90 +302,6 @@ fn sources(fields: &[ExtractFrom]) -> Result<Vec<KeySource>, String> {
         sources.extend(cookies.map(|name| KeySource::Cookie(name.as_str().into())));
     }
     Ok(sources)
-}
-
-fn authorization(
-    fields: &Authorization,
-    jwt: Option<&JWT>,
-    normalization: PathNormalization,
-) -> Result<AuthorizationFilter, String> {
-    let rules = fields
-        .rules
-        .iter()
-        .map(|rule| access_rule(rule, jwt, normalization));
-    Ok(AuthorizationFilter {
-        rules: rules.collect::<Result<_, _>>()?,
-        // "If not specified, the default action is Deny."
-        default: fields.default_action.map_or(AccessAction::Deny, action),
-    })
-}
-
-fn action(action: AuthorizationAction) -> AccessAction {
-    match action {
-        AuthorizationAction::Allow => AccessAction::Allow,
-        AuthorizationAction::Deny => AccessAction::Deny,
-    }
-}
-
-/// Reads a rule. Its conditions that gatefold doesn't serve close the policy elsewhere.
-fn access_rule(
-    rule: &AuthorizationRule,
-    jwt: Option<&JWT>,
-    normalization: PathNormalization,
-) -> Result<AccessRule, String> {
-    let principal = rule.principal.as_ref();
-    let networks = principal.and_then(|it| it.client_cidrs.as_ref());
-    let networks = networks.into_iter().flatten().map(|text| {
-        let network = ClientNetwork::parse(text);
-        network.ok_or_else(|| format!("`{text}` isn't a network"))
-    });
-    let headers = principal.and_then(|it| it.headers.as_ref());
-    let headers = headers.into_iter().flatten().map(|it| {
-        let values = it.values.iter().map(|value| value.as_str().into());
-        Ok(HeaderCondition::new(header_name(&it.name)?, values))
-    });
-    let token = principal.and_then(|it| it.jwt.as_ref());
-    let token = token.map(|it| token_condition(it, jwt));
-    let operation = rule.operation.as_ref();
-    let methods = operation.and_then(|it| it.methods.as_ref());
-    let methods = methods.into_iter().flatten().map(|it| {
-        let method = Method::from_bytes(it.as_str().as_bytes());
-        method.map_err(|_| format!("`{}` isn't a method", it.as_str()))
-    });
-    let path = operation.and_then(|it| it.path.as_ref());
-    let path = path.map(|it| path_condition::read(it, normalization));
-    Ok(AccessRule {
-        name: rule.name.as_deref().map(Into::into),
-        action: action(rule.action),
-        networks: networks.collect::<Result<_, _>>()?,
-        headers: headers.collect::<Result<_, String>>()?,
-        token: token.transpose()?,
-        methods: methods.collect::<Result<_, _>>()?,
-        path: path.transpose()?,
-    })
-}
-
-/// Reads a condition on a token. Its provider must be one of the policy: no other can have accepted the token.
-fn token_condition(fields: &JWTPrincipal, jwt: Option<&JWT>) -> Result<TokenCondition, String> {
-    let provider = &fields.provider;
-    let mut providers = jwt.into_iter().flat_map(|jwt| &jwt.providers);
-    if !providers.any(|it| it.name == *provider) {
-        return Err(format!("the policy's `jwt` has no provider `{provider}`"));
-    }
-    let claims = fields.claims.iter().flatten().map(|it| ClaimCondition {
-        claim: ClaimPath::new(&it.name),
-        kind: match it.value_type {
-            JWTClaimValueType::String => ClaimKind::Text,
-            JWTClaimValueType::StringArray => ClaimKind::TextList,
-        },
-        values: it.values.iter().map(|it| it.as_str().into()).collect(),
-    });
-    let scopes = fields.scopes.iter().flatten();
-    Ok(TokenCondition {
-        provider: provider.as_str().into(),
-        scopes: scopes.map(|it| it.as_str().into()).collect(),
-        claims: claims.collect(),
-    })
 }
 
 fn cors(fields: &SecurityPolicyCors) -> Result<Cors, String> {
