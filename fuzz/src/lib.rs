@@ -4,6 +4,8 @@
 //! `./x fuzz` runs them under libFuzzer. The tests run them on the seeds and on what fuzzing has found, in `fuzz/seeds`.
 
 pub mod access_log_format;
+pub mod client_certificate;
+pub mod csrf_origin;
 pub mod json_web_key_set;
 pub mod json_web_token;
 pub mod manifests;
@@ -30,6 +32,16 @@ mod tests {
     #[test]
     fn access_log_formats() {
         check_seeds("access_log_format", crate::access_log_format::check);
+    }
+
+    #[test]
+    fn client_certificates() {
+        check_seeds("client_certificate", crate::client_certificate::check);
+    }
+
+    #[test]
+    fn csrf_origins() {
+        check_seeds("csrf_origin", crate::csrf_origin::check);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::{DEADLINE, eventually};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,24 @@ fn connections_beyond_the_limit_of_a_socket_are_closed() {
     assert!(time >= Duration::from_millis(900), "closed after {time:?}");
     drop((second, third));
     eventually("a refused connection doesn't count", || opened(&daemon));
+}
+
+/// A delayed connection keeps its place among those of all sockets, so a single socket must not delay any number of them.
+#[test]
+fn no_more_connections_are_delayed_than_the_socket_may_have() {
+    let (_folder, daemon) = site("connection: {connectionLimit: {value: 2, closeDelay: 60s}}");
+    let _open = [opened(&daemon), opened(&daemon)].map(|it| it.expect("a connection"));
+    let connect = || TcpStream::connect(daemon.socket(80)).expect("a connection");
+    let delayed: Vec<TcpStream> = (0..5).map(|_| connect()).collect();
+    let closed_at_once = |stream: &TcpStream| {
+        let mut stream = stream.try_clone().expect("a stream");
+        stream.set_nonblocking(true).expect("nonblocking");
+        !matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    };
+    eventually("all but two are closed", || {
+        let count = delayed.iter().filter(|it| closed_at_once(it)).count();
+        (count == 3).then_some(())
+    });
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn scope(gateway: &NamespacedName, port: u16, validation: &ClientValidationNode)
     let mut hasher = DefaultHasher::new();
     (mode, expiry, digests).hash(&mut hasher);
     for name in names {
-        name.to_string().hash(&mut hasher);
+        // The same text may stand for an exact name and for a pattern.
+        format!("{name:?}").hash(&mut hasher);
     }
     let lasting = hasher.finish();
     match &validation.source {

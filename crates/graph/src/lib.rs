@@ -8,6 +8,7 @@ mod address;
 mod backend;
 pub mod certificate;
 pub mod condition;
+mod dead_escape;
 pub mod environment;
 pub mod gateway;
 mod hostname;

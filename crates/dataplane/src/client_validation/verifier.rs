@@ -73,16 +73,21 @@ impl Verifier {
         let Some((leaf, intermediates)) = chain.split_first() else {
             return !self.require_certificate;
         };
-        if self.chain.is_none() || self.expiry == Expiry::Ignored {
+        if self.chain.is_none() {
             return true;
         }
-        let is_current = |end: UnixTime| now.as_secs() < end.as_secs();
-        let ends = chain.iter().map(|it| Lifetime::of(it)?.end);
-        let unexpired = |end: Option<UnixTime>| end.is_some_and(is_current);
-        if self.lists_end.is_none_or(is_current) && ends.into_iter().all(unexpired) {
+        let mut ends = chain.iter().map(|it| Lifetime::of(it)?.end);
+        let unexpired = |end: Option<UnixTime>| end.is_some_and(|end| is_before(now, end));
+        let may_be_expired = self.expiry == Expiry::Ignored;
+        if self.has_current_lists(now) && (may_be_expired || ends.all(unexpired)) {
             return true;
         }
         self.verify_chain(leaf, intermediates, now).is_ok()
+    }
+
+    /// Whether no list of revoked certificates has expired.
+    fn has_current_lists(&self, now: UnixTime) -> bool {
+        self.lists_end.is_none_or(|end| is_before(now, end))
     }
 
     fn verify_chain(
@@ -98,17 +103,24 @@ impl Verifier {
         let Err(error) = verified else {
             return Ok(());
         };
-        if self.expiry == Expiry::Enforced || !has_expired(&error) {
+        // In the past, an expired list would count as a current one.
+        let is_enforced = self.expiry == Expiry::Enforced || !self.has_current_lists(now);
+        if is_enforced || !has_expired(&error) {
             return Err(error);
         }
-        // All certificates were valid together at the end of the first one to expire, or never.
+        // The certificates of the chain were valid together at the end of the first one of them to expire, or never. The client may
+        // have sent others.
         let chain = [leaf].into_iter().chain(intermediates);
-        let ends = chain.filter_map(|it| Lifetime::of(it)?.end);
-        let Some(first) = ends.min_by_key(UnixTime::as_secs) else {
-            return Err(error);
+        let mut ends = chain.filter_map(|it| Lifetime::of(it)?.end);
+        let was_valid = |end| {
+            verifier
+                .verify_client_cert(leaf, intermediates, end)
+                .is_ok()
         };
-        let verified = verifier.verify_client_cert(leaf, intermediates, first);
-        verified.map(|_| ())
+        if ends.any(was_valid) {
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Checks the names and the digests.
@@ -192,13 +204,15 @@ fn chain_verifier(
         if *depth == RevocationDepth::Leaf {
             builder = builder.only_check_end_entity_revocation();
         }
-        if requirements.expiry == Expiry::Enforced {
-            builder = builder.enforce_revocation_expiration();
-        }
+        builder = builder.enforce_revocation_expiration();
     }
     builder
         .build()
         .map_err(|error| Error::General(error.to_string()))
+}
+
+fn is_before(now: UnixTime, end: UnixTime) -> bool {
+    now.as_secs() < end.as_secs()
 }
 
 fn has_expired(error: &Error) -> bool {

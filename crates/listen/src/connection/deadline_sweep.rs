@@ -50,7 +50,7 @@ impl Sweep for SharedState {
                 };
                 match reason {
                     Some(reason) => self.end(connection, reason),
-                    // It is no longer overdue. The next time it is, its task again has a pass of time to end it.
+                    // It is no longer overdue. The next time it is, its task again has some passes to end it.
                     None => connection.clear_mark(),
                 }
             });

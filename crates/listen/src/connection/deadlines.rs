@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Time limits for clients, and how long idle connections are kept.
 ///
 /// Deadlines are checked periodically, not by a timer for each request. The period is an eighth of the shortest of them
-/// (`drain` excluded), half a second at most. So a connection never ends early, and ends late by one period at most.
+/// (`drain` excluded), half a second at most. So a connection never ends early, and ends late by one period, or a
+/// few if its thread is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// For a TLS handshake.

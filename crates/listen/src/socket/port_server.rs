@@ -17,7 +17,7 @@ use crate::socket::layers::{Layers, Protocol};
 use crate::tls::SocketTls;
 use crate::worker::{WorkerId, Workers};
 use arc_swap::ArcSwap;
-use gatefold_dataplane::client_traffic::socket_settings::ProxyProtocol;
+use gatefold_dataplane::client_traffic::socket_settings::{ConnectionLimit, ProxyProtocol};
 use gatefold_dataplane::{Port, Snapshot, SocketKey};
 use pingora_core::{ErrorType, OrErr as _};
 use std::io;
@@ -53,6 +53,8 @@ pub(crate) struct PortServer<A> {
     connections: Arc<Registry>,
     shared: Arc<SharedState>,
     limit_log: Mutex<LogThrottle>,
+    /// Counted by the connections beyond the limit that are kept for a while.
+    refused: Arc<()>,
     /// Tells the application that the socket is closed.
     stop: watch::Receiver<bool>,
 }
@@ -126,6 +128,7 @@ impl<A: HttpApp> PortServer<A> {
             connections: shared.registries.open(socket, &shared.meters),
             shared,
             limit_log: Mutex::default(),
+            refused: Arc::default(),
             stop,
         })
     }
@@ -143,7 +146,8 @@ impl<A: HttpApp> PortServer<A> {
         if let Some(limit) = settings.and_then(|it| it.connection_limit)
             && self.connections.count() >= limit.connections.get()
         {
-            return self.refuse(tcp, peer, permit, limit.close_delay);
+            let refused = (tcp, permit, self.refused.clone());
+            return self.refuse(refused, peer, limit);
         }
         if let Some(keep_alive) = settings.and_then(|it| it.keep_alive)
             && let Err(error) = keep_alive::set(&tcp, &keep_alive)
@@ -188,13 +192,14 @@ impl<A: HttpApp> PortServer<A> {
         connection.set_task(task.abort_handle());
     }
 
-    /// Closes a connection beyond the limit of the socket, after `delay`. It doesn't count towards the limit.
+    /// Closes a connection beyond the limit of the socket, after its delay. It doesn't count towards the limit, but as many
+    /// connections as the limit permits are delayed at most, since each keeps a permit of all sockets. Further ones are closed at
+    /// once.
     fn refuse(
         &self,
-        tcp: TcpStream,
+        (tcp, permit, delayed): (TcpStream, Option<ConnectionPermit>, Arc<()>),
         peer: SocketAddr,
-        permit: Option<ConnectionPermit>,
-        delay: Duration,
+        limit: ConnectionLimit,
     ) {
         self.shared.meters.closed(CloseReason::SocketLimit);
         let mut log = self
@@ -205,12 +210,14 @@ impl<A: HttpApp> PortServer<A> {
             warn!(socket = %self.own.socket, %peer, "the socket has as many connections as its policy permits: further ones are closed");
         }
         drop(log);
-        if delay.is_zero() {
+        let delay = limit.close_delay;
+        // Beside those of the delayed connections, there are the socket's and this one.
+        if delay.is_zero() || Arc::strong_count(&delayed) > limit.connections.get() + 2 {
             return;
         }
         let mut stop = self.stop.clone();
         self.workers.runtime(self.accepting).spawn(async move {
-            let _refused = (tcp, permit);
+            let _refused = (tcp, permit, delayed);
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 _ = stop.wait_for(|stop| *stop) => {}

@@ -1,3 +1,5 @@
+mod expiry;
+
 use super::super::{ClientMode, SubjectAltNameKind};
 use super::*;
 use crate::text_pattern::TextPattern;
@@ -188,31 +190,6 @@ fn a_mode_that_verifies_needs_an_authority() {
             ..ClientRequirements::default()
         };
         assert_eq!(requirements.check().is_ok(), possible, "{mode:?}");
-    }
-}
-
-#[test]
-fn expired_certificates_are_admitted_only_on_request() {
-    let (root, other) = (Signer::root(), Signer::root());
-    let requirements = ClientRequirements {
-        expiry: Expiry::Ignored,
-        ..trusting(&root)
-    };
-    let expired = (NOW - 3, NOW - 2);
-    assert!(admits(&requirements, &[root.sign(&client(expired))]));
-    assert!(admits(&requirements, &[root.sign(&client(VALID))]));
-    let intermediate = root.intermediate((NOW - 9, NOW - 4));
-    let together = intermediate.sign(&client((NOW - 8, NOW - 2)));
-    let chain = [together, intermediate.certificate.clone()];
-    assert!(admits(&requirements, &chain), "an expired issuer");
-    let apart = intermediate.sign(&client(expired));
-    let chain = [apart, intermediate.certificate.clone()];
-    assert!(!admits(&requirements, &chain), "never valid together");
-    for (what, certificate) in [
-        ("another authority", other.sign(&client(expired))),
-        ("not yet valid", root.sign(&client((NOW + 2, NOW + 3)))),
-    ] {
-        assert!(!admits(&requirements, &[certificate]), "{what}");
     }
 }
 

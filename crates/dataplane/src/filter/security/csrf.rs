@@ -172,12 +172,12 @@ impl HostPattern {
         }
         let site = Site::of_url(text)?;
         let host = site.host.to_ascii_lowercase();
-        let host = match (host.strip_prefix('*'), site.port) {
-            (None, _) => HostMatch::Exact(host.into()),
-            // Envoy Gateway's `wildcard2regex` makes it match any text.
-            (Some(""), None) => HostMatch::Any,
-            (Some(""), Some(_)) => HostMatch::AnyHost,
-            (Some(suffix), _) => HostMatch::Suffix(suffix.into()),
+        let host = match host.strip_prefix('*') {
+            None => HostMatch::Exact(host.into()),
+            // Envoy Gateway's `wildcard2regex` makes it match any text, but not with the default port, either.
+            Some("") if text.ends_with("//*") => HostMatch::Any,
+            Some("") => HostMatch::AnyHost,
+            Some(suffix) => HostMatch::Suffix(suffix.into()),
         };
         Some(HostPattern {
             host,
@@ -338,6 +338,9 @@ mod tests {
             ("https://*:8443", "https://any:8443", true),
             ("https://*:8443", "https://any", false),
             ("https://*", "https://any:1", true),
+            ("https://*:443", "https://any", true),
+            ("https://*:443", "https://any:1", false),
+            ("https://*:443", "null", false),
             ("*", "null", true),
             ("https://*.example", "null", false),
         ] {

@@ -1,8 +1,9 @@
 //! The path of a match, in the normal form that the paths of requests have.
 
 use crate::Build;
+use crate::dead_escape::{self, is_matched};
 use crate::route::object::RuleAt;
-use gatefold_dataplane::path_normalization::{PathNormalization, is_matched_escape};
+use gatefold_dataplane::path_normalization::PathNormalization;
 use gatefold_diagnostic::{Code, Diagnostic, Pointer};
 use gatefold_manifest::api::{HTTPPathMatch, PathMatchType};
 
@@ -50,16 +51,7 @@ pub(super) fn normalize(
 
 /// Reports the first escape in a regular expression that no normalized path contains.
 fn dead_escape(pattern: &str, at: RuleAt<'_>, pointer: &dyn Fn() -> Pointer) -> Option<Diagnostic> {
-    // A case-insensitive `%2f` matches `%2F`.
-    if pattern.starts_with("(?i)") {
-        return None;
-    }
-    let mut escapes = pattern.match_indices('%').filter_map(|(start, _)| {
-        let digits = pattern.get(start + 1..start + 3)?;
-        let is_escape = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        is_escape.then_some(digits)
-    });
-    let digits = escapes.find(|digits| !is_matched(digits))?;
+    let digits = dead_escape::dead_escape(pattern)?;
     let message = format!("`%{digits}` in `{pattern}` matches nothing: paths are normalized first");
     let finding = at.finding(Code::DeadEscape, pointer(), message);
     Some(finding.help(replacement(digits)))
@@ -73,10 +65,6 @@ fn replacement(digits: &str) -> String {
         Ok(byte) if byte != 0 => format!("write `{}`", char::from(byte).escape_default()),
         Ok(_) | Err(_) => "requests with it are answered 400".to_owned(),
     }
-}
-
-fn is_matched(digits: &str) -> bool {
-    matches!(digits.as_bytes(), [high, low] if is_matched_escape(*high, *low))
 }
 
 #[cfg(test)]
