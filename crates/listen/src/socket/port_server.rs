@@ -212,7 +212,7 @@ impl<A: HttpApp> PortServer<A> {
         drop(log);
         let delay = limit.close_delay;
         // Beside those of the delayed connections, there are the socket's and this one.
-        if delay.is_zero() || Arc::strong_count(&delayed) > limit.connections.get() + 2 {
+        if delay.is_zero() || Arc::strong_count(&delayed) >= limit.connections.get() + 2 {
             return;
         }
         let mut stop = self.stop.clone();
