@@ -50,7 +50,8 @@ impl TokenClient {
             self.log(filter, why);
             outcome
         };
-        let permit = filter.provider.begin_token_request().ok_or_else(|| {
+        let permit = filter.provider.begin_token_request(&grant);
+        let permit = permit.ok_or_else(|| {
             let why = "too many requests wait for its token endpoint";
             failed(OidcOutcome::ProviderUnavailable, why)
         })?;
