@@ -41,6 +41,10 @@ impl OidcFilter {
         let id_token_expires = id_token::validate(id_token, expected, keys, now)?;
         let expires = self.expires(tokens.expires_in, now)?;
         let refresh_token = self.kept_refresh_token(tokens.refresh_token.as_ref());
+        let expires = match &refresh_token {
+            Some(_) => earlier(expires, id_token_expires, now),
+            None => expires,
+        };
         Ok(OidcSession {
             refresh_expires: self.refresh_expires(refresh_token.as_deref(), now),
             access_token: tokens.access_token.clone(),
@@ -63,16 +67,16 @@ impl OidcFilter {
         keys: Option<&KeySet>,
         now: u64,
     ) -> Result<OidcSession, TokenProblem> {
-        let (id_token, id_token_expires) = match &tokens.id_token {
-            None => (before.id_token.clone(), before.id_token_expires),
+        let expires = self.expires(tokens.expires_in, now)?;
+        let (id_token, id_token_expires, expires) = match &tokens.id_token {
+            None => (before.id_token.clone(), before.id_token_expires, expires),
             Some(token) => {
                 let subject = id_token::subject(&before.id_token);
                 let expected = self.expected(None, subject.as_deref());
-                let expires = id_token::validate(token, expected, keys, now)?;
-                (token.clone(), expires)
+                let ends = id_token::validate(token, expected, keys, now)?;
+                (token.clone(), ends, earlier(expires, ends, now))
             }
         };
-        let expires = self.expires(tokens.expires_in, now)?;
         let (refresh_token, refresh_expires) = match &tokens.refresh_token {
             None => (before.refresh_token.clone(), before.refresh_expires),
             Some(token) => {
@@ -118,5 +122,15 @@ impl OidcFilter {
     fn refresh_expires(&self, token: Option<&str>, now: u64) -> u64 {
         let default = now.saturating_add(self.lifetimes.refresh_token.as_secs());
         token.and_then(id_token::expiry).unwrap_or(default)
+    }
+}
+
+/// Returns when a session ends that can be renewed. `jwt` may need its ID token, so it is renewed when that expires. An ID token that has
+/// expired already (clocks may differ) doesn't count: each request would renew the session.
+fn earlier(access_token: u64, id_token: u64, now: u64) -> u64 {
+    if id_token > now {
+        access_token.min(id_token)
+    } else {
+        access_token
     }
 }
