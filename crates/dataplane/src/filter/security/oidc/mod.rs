@@ -225,8 +225,9 @@ impl OidcFilter {
             redirect_to(&login.asked, OidcOutcome::LoggedIn)
         };
         let mut answer = answer.ok_or(OidcOutcome::UnknownLogin)?;
-        let logins = self.cookies.expire_logins(request);
-        for field in cookies.into_iter().chain(logins) {
+        // Other logins of the browser go on, such as those of other tabs.
+        let completed = login.slot().and_then(|it| self.cookies.expire_login(it));
+        for field in cookies.into_iter().chain(completed) {
             answer.headers.append(SET_COOKIE, field);
         }
         Ok(answer)

@@ -1,7 +1,7 @@
 //! Sessions and logins of a filter, without a provider.
 
 use super::cookie_key::CookieOwner;
-use super::cookies::{CookieSettings, SameSite};
+use super::cookies::{CookieSettings, LOGIN_SLOTS, SameSite};
 use super::login::CompletedLogin;
 use super::session::TokenStorage;
 use super::token_endpoint::TokenResponse;
@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::LOCATION;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use token_endpoint::ClientAuthentication;
 
 const NOW: u64 = 1_800_000_000;
@@ -291,6 +292,20 @@ fn login_is_completed_once_in_time_at_its_host_by_its_state() {
         unknown,
         "another host"
     );
+}
+
+#[test]
+fn concurrent_logins_have_a_cookie_each_and_a_further_one_replaces_one_of_them() {
+    let filter = shop();
+    let mut cookies = BTreeMap::new();
+    for number in 1..=LOGIN_SLOTS + 2 {
+        let (_, set) = begun(&filter, &browser(cookies.values()));
+        let pair = set[COOKIE].to_str().expect("text");
+        let (name, _) = pair.split_once('=').expect("a name");
+        let field = HeaderValue::try_from(format!("{pair}; Path=/"));
+        cookies.insert(name.to_owned(), field.expect("a field"));
+        assert_eq!(cookies.len(), number.min(LOGIN_SLOTS));
+    }
 }
 
 #[test]
