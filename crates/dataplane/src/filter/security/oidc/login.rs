@@ -60,7 +60,6 @@ impl Login {
 }
 
 /// A login that the provider has completed.
-#[derive(Debug)]
 pub struct CompletedLogin {
     /// What it began with.
     pub login: Login,
@@ -221,6 +220,15 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login")
             .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Never prints the code.
+impl fmt::Debug for CompletedLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompletedLogin")
+            .field("login", &self.login)
             .finish_non_exhaustive()
     }
 }

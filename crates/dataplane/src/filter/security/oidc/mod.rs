@@ -96,7 +96,7 @@ pub enum Renewal {
 }
 
 /// A request, as the filter sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OidcRequest<'r> {
     /// The scheme and the host.
     pub origin: RequestOrigin<'r>,
@@ -269,6 +269,16 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// Prints neither the query, which may have a code, nor the headers with their cookies.
+impl fmt::Debug for OidcRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OidcRequest")
+            .field("origin", &self.origin)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What affects requests, without secrets.

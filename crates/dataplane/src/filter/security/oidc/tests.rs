@@ -337,8 +337,24 @@ fn header_with_a_token_for_jwt_passes_and_forged_ones_are_removed() {
 #[test]
 fn nothing_secret_is_printed() {
     let filter = shop();
-    let text = format!("{filter:?} {filter} {:?}", session("access"));
-    for secret in ["a secret", "access\"", "refresh \"", "\"id\""] {
+    let (state, headers) = begun(&filter, &HeaderMap::new());
+    let query = format!("state={state}&code=the-code");
+    let back = request("/oauth2/callback", Some(&query), &headers);
+    let completed = filter.complete_login(&back, NOW).expect("a login");
+    let text = format!(
+        "{filter:?} {filter} {:?} {back:?} {completed:?}",
+        session("access")
+    );
+    let cookie = headers[COOKIE].to_str().expect("text");
+    for secret in [
+        "a secret",
+        "access\"",
+        "refresh \"",
+        "\"id\"",
+        "the-code",
+        &state,
+        cookie,
+    ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }
