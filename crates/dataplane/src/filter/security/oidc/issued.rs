@@ -121,7 +121,9 @@ impl OidcFilter {
 
     fn refresh_expires(&self, token: Option<&str>, now: u64) -> u64 {
         let default = now.saturating_add(self.lifetimes.refresh_token.as_secs());
-        token.and_then(id_token::expiry).unwrap_or(default)
+        // `exp: 0` means that it doesn't expire (an offline token of Keycloak).
+        let expiry = token.and_then(id_token::expiry).filter(|it| *it > 0);
+        expiry.unwrap_or(default)
     }
 }
 

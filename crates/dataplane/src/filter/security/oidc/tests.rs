@@ -204,6 +204,15 @@ fn session_that_can_be_renewed_ends_with_its_id_token() {
 }
 
 #[test]
+fn refresh_token_says_when_it_expires() {
+    for (expires, expected) in [(NOW + 5, NOW + 5), (0, NOW + 1_000)] {
+        let token = unsigned(&serde_json::json!({ "exp": expires }));
+        let session = first(&shop(), NOW + 300, Some(&token));
+        assert_eq!(session.refresh_expires, expected);
+    }
+}
+
+#[test]
 fn expired_id_token_is_no_longer_forwarded() {
     let filter = shop();
     let session = session("access");
