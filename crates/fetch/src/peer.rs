@@ -29,7 +29,7 @@ pub(crate) async fn choose<'r>(
     let mut peers = match &place.peers {
         IssuerPeers::Services(services) => of_services(services, turn),
         IssuerPeers::Host(security) => {
-            let addresses = of_host(&place.uri, resolver).await?;
+            let addresses = by_turns(of_host(&place.uri, resolver).await?);
             let peers = addresses.into_iter().map(|address| FetchPeer {
                 address,
                 security: security.clone(),
@@ -99,6 +99,22 @@ async fn of_host<'r>(
     Ok(found.iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
+/// Lets addresses of IPv4 and IPv6 take turns, so that there is always one of each among the first (RFC 8305, section 4). Otherwise a host
+/// with three addresses of the one could not be reached from a network without it.
+fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let of_first = |address: &SocketAddr| address.is_ipv6() == first_is_v6;
+    let (one, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(of_first);
+    let mut other = other.into_iter();
+    let mut ordered = Vec::new();
+    for address in one {
+        ordered.push(address);
+        ordered.extend(other.next());
+    }
+    ordered.extend(other);
+    ordered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +158,27 @@ mod tests {
         assert_eq!(ports(&[service(1, false, &[])], 1), [0; 0]);
         assert_eq!(ports(&[], 1), [0; 0]);
         assert_eq!(ports(&[service(1, true, &[7])], 1), [7], "only a fallback");
+    }
+
+    #[test]
+    fn addresses_of_both_versions_take_turns() {
+        let read = |list: &[&str]| -> Vec<SocketAddr> {
+            let parse = |ip: &&str| SocketAddr::new(ip.parse().expect("an address"), 443);
+            list.iter().map(parse).collect()
+        };
+        for (found, ordered) in [
+            (
+                &["::1", "::2", "::3", "1.1.1.1", "2.2.2.2"][..],
+                &["::1", "1.1.1.1", "::2", "2.2.2.2", "::3"][..],
+            ),
+            (
+                &["1.1.1.1", "::1", "::2", "::3"],
+                &["1.1.1.1", "::1", "::2", "::3"],
+            ),
+            (&["1.1.1.1", "2.2.2.2"], &["1.1.1.1", "2.2.2.2"]),
+            (&[], &[]),
+        ] {
+            assert_eq!(by_turns(read(found)), read(ordered));
+        }
     }
 }

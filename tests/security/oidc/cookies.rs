@@ -57,6 +57,8 @@ fn domain_and_same_site_are_those_of_the_policy() {
     let back = browser.log_in(&daemon, &provider, HOST, "/a?b='&c=d");
     // After a redirect that another site has begun, the browser would not send the session.
     assert_eq!((back.status, back.header("location")), (200, None));
+    // The URL of the page has the code.
+    assert_eq!(back.header("referrer-policy"), Some("no-referrer"));
     let page = back.text();
     let url = "http://www.example.com/a?b=&#39;&amp;c=d";
     assert!(page.contains(&format!("url={url}\"")), "{page}");

@@ -147,30 +147,17 @@ fn concurrent_logins_of_one_browser_are_independent() {
     let provider = OpenIdProvider::start(&authority);
     let daemon = start(&folder(&oidc(&provider, "")), &authority);
     let mut browser = Browser::default();
-    // Each login is in one of eight cookies, so two of them may meet.
-    let (first, second) = loop {
-        browser.cookies.clear();
-        let first = browser.get(&daemon, HOST, "/first");
-        let second = browser.get(&daemon, HOST, "/second");
-        if browser.cookies.len() == 2 {
-            break (first, second);
-        }
-    };
-    // Completing one login ends the others, whose user is logged in then, too.
-    let mut other = browser.clone();
-    for (browser, asked, page) in [
-        (&mut browser, second, "http://www.example.com/second"),
-        (&mut other, first, "http://www.example.com/first"),
-    ] {
+    // Three tabs.
+    let pages = ["/first", "/second", "/third"];
+    let asked = pages.map(|page| browser.get(&daemon, HOST, page));
+    assert_eq!(browser.cookies.len(), 3, "{:?}", browser.cookies);
+    for (left, (page, asked)) in pages.iter().zip(&asked).rev().enumerate() {
         let callback = provider.log_in(asked.header("location").expect("a redirect"));
         let back = browser.get(&daemon, HOST, path_of(&callback, HOST));
-        assert_eq!(back.header("location"), Some(page));
-        assert_eq!(
-            browser.cookies.len(),
-            1,
-            "the session: {:?}",
-            browser.cookies
-        );
+        let expected = format!("http://{HOST}{page}");
+        assert_eq!(back.header("location"), Some(expected.as_str()));
+        let cookies = browser.cookies.len();
+        assert_eq!(cookies, 3 - left, "the session and {}", 2 - left);
     }
 }
 

@@ -251,6 +251,19 @@ fn policy_that_can_not_be_enforced_closes() {
         )
     );
     assert_closed(&folder(&settings), &authority, "forwardIDToken");
+    // The filter would remove the token that let the request pass, before `jwt` sees it.
+    let keys = jwt(
+        &TokenIssuer::new("a"),
+        ", extractFrom: {headers: [{name: x-token}]}",
+    );
+    let settings = format!(
+        "{}\n  {keys}",
+        oidc(
+            &provider,
+            ", passThroughAuthHeader: true, forwardIDToken: {header: x_token}"
+        )
+    );
+    assert_closed(&folder(&settings), &authority, "forwardIDToken");
 }
 
 #[test]

@@ -283,7 +283,7 @@ fn pass_through(
         && sources.reads_header(header.name())
     {
         return Err(format!(
-            "`jwt` reads the header {header}, in which `forwardIDToken` sends the ID token"
+            "`jwt` reads the header {header} or one that a backend may take for it, and `forwardIDToken` sends the ID token in it"
         ));
     }
     Ok(sources)

@@ -4,6 +4,7 @@
 //! token each time take a second use of the old one for theft, and end the session. So the first request renews it, the others
 //! wait, and those that the browser has sent before it had the new cookies still get the result for a while.
 
+use crate::filter::oidc::seconds_now;
 use gatefold_dataplane::filter::security::oidc::session::OidcSession;
 use std::collections::HashMap;
 use std::fmt;
@@ -12,14 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long the result of a renewal is kept.
+/// How long the result of a renewal is kept, from its end.
 const KEPT: Duration = Duration::from_secs(30);
 /// The maximum number of results. With more, sessions are renewed without being shared.
 const MAX_KEPT: usize = 10_000;
 
 /// The renewals of all threads.
-#[derive(Default)]
 pub(super) struct Renewals {
+    clock: fn() -> Instant,
     hasher: RandomState,
     /// The lock is held for a lookup, and only by requests that renew a session.
     known: Mutex<KnownRenewals>,
@@ -33,11 +34,13 @@ struct KnownRenewals {
     swept: Option<Instant>,
 }
 
-/// A renewal that is running, or has succeeded.
-struct Renewal {
-    began: Instant,
-    /// `None` while it is running.
-    result: watch::Receiver<Option<Renewed>>,
+/// A renewal that is running, or has succeeded. `None` while it is running.
+struct Renewal(watch::Receiver<Option<Finished>>);
+
+/// The result of a renewal.
+struct Finished {
+    at: Instant,
+    renewed: Renewed,
 }
 
 /// The renewed session. `None` if it can't be renewed.
@@ -59,61 +62,79 @@ impl Renewals {
         let mut result = self.begin(key, renew);
         let done = result.wait_for(Option::is_some).await;
         // An error means that the task has panicked.
-        done.ok().and_then(|done| done.clone()).flatten()
+        let done = done.ok()?;
+        done.as_ref().and_then(|done| done.renewed.clone())
     }
 
     fn begin(
         self: &Arc<Self>,
         key: (u64, u64),
         renew: impl Future<Output = Option<OidcSession>> + Send + 'static,
-    ) -> watch::Receiver<Option<Renewed>> {
+    ) -> watch::Receiver<Option<Finished>> {
+        let now = (self.clock)();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.sweep();
-        if let Some(known) = known.all.get(&key).filter(|it| it.is_current()) {
-            return known.result.clone();
+        known.sweep(now);
+        if let Some(Renewal(result)) = known.all.get(&key).filter(|it| it.is_current(now)) {
+            return result.clone();
         }
         let (sender, result) = watch::channel(None);
+        let mut entry = None;
         if known.all.len() < MAX_KEPT {
-            let renewal = Renewal {
-                began: Instant::now(),
-                result: result.clone(),
-            };
-            known.all.insert(key, renewal);
+            known.all.insert(key, Renewal(result.clone()));
+            entry = Some(KnownEntry {
+                renewals: self.clone(),
+                key,
+                is_kept: false,
+            });
         }
         drop(known);
-        let mut entry = KnownEntry {
-            renewals: self.clone(),
-            key,
-            is_kept: false,
-        };
+        let clock = self.clock;
         tokio::spawn(async move {
             let renewed = renew.await.map(Arc::new);
-            entry.is_kept = renewed.is_some();
-            drop(entry);
-            sender.send_replace(Some(renewed));
+            if let Some(mut entry) = entry {
+                entry.is_kept = renewed.is_some();
+            }
+            let at = clock();
+            sender.send_replace(Some(Finished { at, renewed }));
         });
         result
     }
 }
 
+impl Default for Renewals {
+    fn default() -> Self {
+        Renewals {
+            clock: Instant::now,
+            hasher: RandomState::default(),
+            known: Mutex::default(),
+        }
+    }
+}
+
 impl KnownRenewals {
     /// Removes outdated results, once a second at most.
-    fn sweep(&mut self) {
-        let is_due = |swept: Instant| swept.elapsed() >= Duration::from_secs(1);
+    fn sweep(&mut self, now: Instant) {
+        let is_due =
+            |swept: Instant| now.saturating_duration_since(swept) >= Duration::from_secs(1);
         if self.swept.is_none_or(is_due) {
-            self.swept = Some(Instant::now());
-            self.all.retain(|_, renewal| renewal.is_current());
+            self.swept = Some(now);
+            self.all.retain(|_, renewal| renewal.is_current(now));
         }
     }
 }
 
 impl Renewal {
-    fn is_current(&self) -> bool {
-        self.result.borrow().is_none() || self.began.elapsed() < KEPT
+    /// Whether it is running, or its result can be used.
+    fn is_current(&self, now: Instant) -> bool {
+        self.0.borrow().as_ref().is_none_or(|done| {
+            let session = done.renewed.as_ref();
+            now.saturating_duration_since(done.at) < KEPT
+                && session.is_some_and(|it| it.is_valid(seconds_now()))
+        })
     }
 }
 
-/// The entry of a renewal. It is removed when the renewal fails or panics, so that the next request tries again.
+/// The entry of a renewal, if there was room for one. It is removed when the renewal fails or panics, so that the next request tries again.
 struct KnownEntry {
     renewals: Arc<Renewals>,
     key: (u64, u64),
@@ -139,7 +160,9 @@ impl fmt::Debug for Renewals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use tokio::sync::oneshot;
     use tokio::task::yield_now;
 
     fn session(access_token: &str) -> OidcSession {
@@ -147,7 +170,7 @@ mod tests {
             access_token: access_token.to_owned(),
             id_token: "id".to_owned(),
             refresh_token: None,
-            expires: 0,
+            expires: u64::MAX,
             id_token_expires: 0,
             refresh_expires: 0,
         }
@@ -206,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn request_that_is_given_up_does_not_end_the_renewal() {
         let (renewals, key) = (Arc::new(Renewals::default()), ("policy", "token"));
-        let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+        let (finish, finished) = oneshot::channel::<()>();
         let renewal = async {
             finished.await.ok()?;
             Some(session("first"))
@@ -216,5 +239,65 @@ mod tests {
         assert_eq!(finish.send(()), Ok(()), "the renewal is still running");
         let renewed = renewals.run(key, async { Some(session("second")) }).await;
         assert_eq!(token_of(renewed).as_deref(), Some("first"));
+    }
+
+    #[tokio::test]
+    async fn result_is_kept_from_the_end_of_its_renewal() {
+        static PASSED: AtomicU64 = AtomicU64::new(0);
+        let start = Arc::new(Renewals {
+            clock: || {
+                static START: OnceLock<Instant> = OnceLock::new();
+                let start = *START.get_or_init(Instant::now);
+                start + Duration::from_secs(PASSED.load(Ordering::SeqCst))
+            },
+            ..Renewals::default()
+        });
+        let (renewals, key) = (start, ("policy", "token"));
+        let slow = async {
+            PASSED.store(29, Ordering::SeqCst);
+            Some(session("first"))
+        };
+        assert!(renewals.run(key, slow).await.is_some());
+        for (seconds, expected) in [(58, "first"), (59, "second")] {
+            PASSED.store(seconds, Ordering::SeqCst);
+            let renewed = renewals.run(key, async { Some(session("second")) }).await;
+            assert_eq!(token_of(renewed).as_deref(), Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn result_that_has_expired_is_not_used() {
+        let (renewals, key) = (Arc::new(Renewals::default()), ("policy", "token"));
+        let short = OidcSession {
+            expires: seconds_now(),
+            ..session("short")
+        };
+        assert!(renewals.run(key, async { Some(short) }).await.is_some());
+        let renewed = renewals.run(key, async { Some(session("new")) }).await;
+        assert_eq!(token_of(renewed).as_deref(), Some("new"));
+    }
+
+    #[tokio::test]
+    async fn renewal_without_an_entry_leaves_that_of_another_one() {
+        let (renewals, key) = (Arc::new(Renewals::default()), ("policy", "token"));
+        let (_running, result) = watch::channel(None);
+        let others = (0..MAX_KEPT as u64).map(|it| ((it, it), Renewal(result.clone())));
+        let lock = || renewals.known.lock().expect("no panic");
+        lock().all = others.collect();
+        let (fail, failed) = oneshot::channel::<()>();
+        let without = renewals.run(key, async {
+            failed.await.ok();
+            None
+        });
+        let mut without = Box::pin(without);
+        let given_up = tokio::time::timeout(Duration::ZERO, &mut without).await;
+        assert!(given_up.is_err(), "it is running");
+        lock().all.clear();
+        let kept = renewals.run(key, async { Some(session("kept")) }).await;
+        assert!(kept.is_some());
+        assert_eq!(fail.send(()), Ok(()));
+        assert_eq!(token_of(without.await), None);
+        let renewed = renewals.run(key, async { Some(session("again")) }).await;
+        assert_eq!(token_of(renewed).as_deref(), Some("kept"));
     }
 }

@@ -3,13 +3,14 @@
 //! In: a code or a refresh token. Out: the tokens, validated with the keys of the provider.
 
 use gatefold_dataplane::filter::security::jwt::key_set::{KeySet, MAX_KEY_SET};
+use gatefold_dataplane::filter::security::oidc::OidcFilter;
 use gatefold_dataplane::filter::security::oidc::id_token::IdTokenProblem;
+use gatefold_dataplane::filter::security::oidc::issued::TokenProblem;
 use gatefold_dataplane::filter::security::oidc::outcome::OidcOutcome;
 use gatefold_dataplane::filter::security::oidc::provider::ProviderConfiguration;
 use gatefold_dataplane::filter::security::oidc::token_endpoint::{
     Grant, MAX_ANSWER, TokenResponse,
 };
-use gatefold_dataplane::filter::security::oidc::{OidcFilter, TokenProblem};
 use gatefold_fetch::{Document, Fetcher, Form};
 use gatefold_listen::log_throttle::LogThrottle;
 use http::StatusCode;
@@ -50,7 +51,8 @@ impl TokenClient {
             self.log(filter, why);
             outcome
         };
-        let permit = filter.provider.begin_token_request().ok_or_else(|| {
+        let permit = filter.provider.begin_token_request(&grant);
+        let permit = permit.ok_or_else(|| {
             let why = "too many requests wait for its token endpoint";
             failed(OidcOutcome::ProviderUnavailable, why)
         })?;

@@ -5,6 +5,7 @@
 
 use crate::filter::security::cookie::{cookie_value, cookies};
 use crate::filter::security::denial::Denial;
+use crate::filter::security::forward_header::are_confusable;
 use crate::routing::query;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName};
@@ -69,10 +70,10 @@ impl TokenSources {
         found.map_or(true, |tokens| !tokens.is_empty())
     }
 
-    /// Whether tokens are read from a header.
+    /// Whether tokens are read from a header, or from one that a backend may take for it.
     pub fn reads_header(&self, header: &HeaderName) -> bool {
         self.0.iter().any(|source| match source {
-            TokenSource::Header { name, .. } => name == header,
+            TokenSource::Header { name, .. } => are_confusable(name, header),
             TokenSource::Parameter(_) | TokenSource::Cookie(_) => false,
         })
     }

@@ -3,7 +3,7 @@
 use super::outcome::OidcOutcome;
 use crate::filter::answer::{FilterAnswer, ResponsePhase};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// Returns a redirect that nothing may store. `None` if the URL can't be sent in a header.
@@ -20,7 +20,7 @@ pub(super) fn redirect_to(location: &str, outcome: OidcOutcome) -> Option<Filter
     })
 }
 
-/// Returns a page that leads to a URL. The browser opens it for this host, so it sends cookies that it would not send after a
+/// Returns a page that leads to a URL, and that doesn't tell it its own, which has the code of the login. The browser opens it for this host, so it sends cookies that it would not send after a
 /// redirect that another site has begun (`SameSite=Strict`).
 pub(super) fn page_leading_to(url: &str) -> FilterAnswer {
     let mut escaped = String::new();
@@ -39,6 +39,7 @@ pub(super) fn page_leading_to(url: &str) -> FilterAnswer {
     );
     let mut headers = HeaderMap::new();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),

@@ -200,10 +200,9 @@ impl OidcCookies {
         find(headers, &self.login_name(slot))
     }
 
-    /// Returns the fields that expire all cookies of logins in a request.
-    pub(super) fn expire_logins(&self, request: &HeaderMap) -> Vec<HeaderValue> {
-        let names = (0..LOGIN_SLOTS).map(|slot| self.login_name(slot));
-        self.expire(names, request)
+    /// Returns the field that expires the cookie of a login, by its slot.
+    pub(super) fn expire_login(&self, slot: usize) -> Option<HeaderValue> {
+        self.expired(&self.login_name(slot))
     }
 
     /// Returns the fields that expire all cookies of the policy in a request.

@@ -15,6 +15,7 @@ use crate::filter::scheme::Scheme;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use form_urlencoded::Serializer;
+use http::HeaderMap;
 use http::header::SET_COOKIE;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -24,6 +25,9 @@ use subtle::ConstantTimeEq;
 
 /// The maximum length of a path with its query that a login leads back to. A longer one loses its query, or leads to the root.
 const MAX_TARGET: usize = 1_024;
+
+/// How often a state is drawn. At least one in ten fits each cookie, so that all these draws miss is as likely as one in a million millions.
+const MAX_DRAWS: usize = 256;
 
 /// A login that has begun. The browser keeps it, encrypted, until it comes back.
 #[derive(Serialize, Deserialize)]
@@ -48,8 +52,14 @@ pub struct Login {
     expires: u64,
 }
 
+impl Login {
+    /// Returns the number of its cookie.
+    pub(super) fn slot(&self) -> Option<usize> {
+        slot(&self.state)
+    }
+}
+
 /// A login that the provider has completed.
-#[derive(Debug)]
 pub struct CompletedLogin {
     /// What it began with.
     pub login: Login,
@@ -67,7 +77,7 @@ impl OidcFilter {
     ) -> Option<FilterAnswer> {
         let lifetime = self.lifetimes.login.as_secs();
         let login = Login {
-            state: random_text()?,
+            state: self.free_state(request.headers)?,
             nonce: random_text()?,
             verifier: random_text()?,
             redirect_uri: self.redirect_url.of(&request.origin),
@@ -76,13 +86,29 @@ impl OidcFilter {
         };
         let content = serde_json::to_vec(&login).ok()?;
         let sealed = self.key.seal(CookieContent::Login, &content)?;
-        let cookie = self
-            .cookies
-            .set_login(slot(&login.state)?, &sealed, lifetime)?;
+        let cookie = self.cookies.set_login(login.slot()?, &sealed, lifetime)?;
         let location = self.authorization_url(&login, &provider.authorization.to_string());
         let mut answer = redirect_to(&location, OidcOutcome::LoginRedirect)?;
         answer.headers.append(SET_COOKIE, cookie);
         Some(answer)
+    }
+
+    /// Draws the state of a login whose cookie the browser doesn't have yet, so that its other logins go on. If it has all of them, the
+    /// login replaces one.
+    fn free_state(&self, headers: &HeaderMap) -> Option<String> {
+        let is_free = |slot: usize| self.cookies.login(headers, slot).is_none();
+        let free: Vec<bool> = (0..LOGIN_SLOTS).map(is_free).collect();
+        let draws = if free.contains(&true) { MAX_DRAWS } else { 1 };
+        let mut state = None;
+        for _ in 0..draws {
+            let drawn = random_text()?;
+            let is_free = slot(&drawn).and_then(|slot| free.get(slot)) == Some(&true);
+            state = Some(drawn);
+            if is_free {
+                break;
+            }
+        }
+        state
     }
 
     fn authorization_url(&self, login: &Login, endpoint: &str) -> String {
@@ -194,6 +220,15 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login")
             .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Never prints the code.
+impl fmt::Debug for CompletedLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompletedLogin")
+            .field("login", &self.login)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ pub mod cookie_key;
 pub mod cookies;
 pub mod header_match;
 pub mod id_token;
+pub mod issued;
 pub mod login;
 pub mod outcome;
 pub mod provider;
@@ -17,7 +18,6 @@ pub mod session;
 pub mod token_endpoint;
 
 use super::forward_header::ForwardHeader;
-use super::jwt::key_set::KeySet;
 use super::jwt::token_source::TokenSources;
 use crate::filter::answer::FilterAnswer;
 use crate::filter::header_modifier::Headers;
@@ -28,7 +28,6 @@ use form_urlencoded::Serializer;
 use header_match::HeaderMatch;
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use id_token::{ExpectedIdToken, IdTokenProblem};
 use login::Login;
 use outcome::OidcOutcome;
 use provider::{ProviderConfiguration, RemoteProvider};
@@ -37,7 +36,7 @@ use session::OidcSession;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use token_endpoint::{ClientCredentials, TokenResponse};
+use token_endpoint::ClientCredentials;
 
 /// `oidc`: users must log in at a provider.
 #[derive(Debug)]
@@ -97,7 +96,7 @@ pub enum Renewal {
 }
 
 /// A request, as the filter sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OidcRequest<'r> {
     /// The scheme and the host.
     pub origin: RequestOrigin<'r>,
@@ -206,102 +205,6 @@ impl OidcFilter {
         *name == COOKIE || *name == SET_COOKIE || self.forwarded().any(|it| it.name() == name)
     }
 
-    /// Returns the session of a completed login. `keys` are those of the provider.
-    ///
-    /// # Errors
-    /// If the tokens aren't valid.
-    pub fn first_session(
-        &self,
-        tokens: &TokenResponse,
-        login: &Login,
-        keys: Option<&KeySet>,
-        now: u64,
-    ) -> Result<OidcSession, TokenProblem> {
-        let id_token = tokens.id_token.as_deref();
-        let id_token = id_token.ok_or(TokenProblem::NoIdToken)?;
-        let expected = self.expected(Some(&login.nonce), None);
-        let id_token_expires = id_token::validate(id_token, expected, keys, now)?;
-        let expires = self.expires(tokens.expires_in, now)?;
-        let refresh_token = self.kept_refresh_token(tokens.refresh_token.as_ref());
-        Ok(OidcSession {
-            refresh_expires: self.refresh_expires(refresh_token.as_deref(), now),
-            access_token: tokens.access_token.clone(),
-            id_token: id_token.to_owned(),
-            refresh_token,
-            expires,
-            id_token_expires,
-        })
-    }
-
-    /// Returns a session with the tokens that its refresh token was exchanged for. Tokens that the provider has issued no new ones of
-    /// are kept.
-    ///
-    /// # Errors
-    /// If the tokens aren't valid.
-    pub fn renewed_session(
-        &self,
-        tokens: &TokenResponse,
-        before: &OidcSession,
-        keys: Option<&KeySet>,
-        now: u64,
-    ) -> Result<OidcSession, TokenProblem> {
-        let (id_token, id_token_expires) = match &tokens.id_token {
-            None => (before.id_token.clone(), before.id_token_expires),
-            Some(token) => {
-                let subject = id_token::subject(&before.id_token);
-                let expected = self.expected(None, subject.as_deref());
-                let expires = id_token::validate(token, expected, keys, now)?;
-                (token.clone(), expires)
-            }
-        };
-        let expires = self.expires(tokens.expires_in, now)?;
-        let (refresh_token, refresh_expires) = match &tokens.refresh_token {
-            None => (before.refresh_token.clone(), before.refresh_expires),
-            Some(token) => {
-                let expires = self.refresh_expires(Some(token), now);
-                (Some(token.clone()), expires)
-            }
-        };
-        Ok(OidcSession {
-            access_token: tokens.access_token.clone(),
-            id_token,
-            refresh_token,
-            expires,
-            id_token_expires,
-            refresh_expires,
-        })
-    }
-
-    fn expected<'e>(
-        &'e self,
-        nonce: Option<&'e str>,
-        subject: Option<&'e str>,
-    ) -> ExpectedIdToken<'e> {
-        ExpectedIdToken {
-            issuer: &self.issuer,
-            client_id: &self.client.id,
-            nonce,
-            subject,
-        }
-    }
-
-    /// "If not specified [...] the `expires_in` field in the authorization response must be set" (API: `defaultTokenTTL`).
-    fn expires(&self, expires_in: Option<u64>, now: u64) -> Result<u64, TokenProblem> {
-        let default = self.lifetimes.token.map(|it| it.as_secs());
-        let lifetime = expires_in.or(default).ok_or(TokenProblem::NoLifetime)?;
-        Ok(now.saturating_add(lifetime))
-    }
-
-    fn kept_refresh_token(&self, token: Option<&String>) -> Option<String> {
-        let kept = token.filter(|_| self.renewal == Renewal::ByRefreshToken);
-        kept.cloned()
-    }
-
-    fn refresh_expires(&self, token: Option<&str>, now: u64) -> u64 {
-        let default = now.saturating_add(self.lifetimes.refresh_token.as_secs());
-        token.and_then(id_token::expiry).unwrap_or(default)
-    }
-
     /// Returns the answer to a completed login: the browser continues with what it has asked for.
     ///
     /// # Errors
@@ -322,8 +225,9 @@ impl OidcFilter {
             redirect_to(&login.asked, OidcOutcome::LoggedIn)
         };
         let mut answer = answer.ok_or(OidcOutcome::UnknownLogin)?;
-        let logins = self.cookies.expire_logins(request);
-        for field in cookies.into_iter().chain(logins) {
+        // Other logins of the browser go on, such as those of other tabs.
+        let completed = login.slot().and_then(|it| self.cookies.expire_login(it));
+        for field in cookies.into_iter().chain(completed) {
             answer.headers.append(SET_COOKIE, field);
         }
         Ok(answer)
@@ -361,24 +265,20 @@ impl OidcFilter {
     }
 }
 
-/// What is wrong with the tokens of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenProblem {
-    /// There is no ID token, which the scope `openid` asks for.
-    #[error("the provider issued no ID token")]
-    NoIdToken,
-    /// The ID token isn't valid.
-    #[error("{0}")]
-    IdToken(#[from] IdTokenProblem),
-    /// Nobody says how long the access token is valid.
-    #[error("the provider doesn't say how long the access token is valid: set `defaultTokenTTL`")]
-    NoLifetime,
-}
-
 fn secret_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// Prints neither the query, which may have a code, nor the headers with their cookies.
+impl fmt::Debug for OidcRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OidcRequest")
+            .field("origin", &self.origin)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What affects requests, without secrets.

@@ -3,7 +3,7 @@
 //! In: the configuration that the provider publishes (OpenID Connect Discovery 1.0), and what the policy says of it. Out: its
 //! endpoints and its keys. The daemon fetches them; requests read them without waiting.
 
-use super::token_endpoint::ClientAuthentication;
+use super::token_endpoint::{ClientAuthentication, Grant};
 use crate::filter::security::jwt::key_set::KeySet;
 use crate::issuer_fetch::{FetchLimits, IssuerPlace, parse_url};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The maximum length of a configuration, in bytes.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
-/// The maximum number of concurrent requests to a provider's token endpoint. A hanging provider must not collect more.
+/// The maximum number of concurrent requests to a provider's token endpoint with codes, and of those with refresh tokens. A hanging
+/// provider must not collect more. Anybody can send codes, even if they are invalid, so they must not keep sessions from being renewed.
 const MAX_TOKEN_REQUESTS: usize = 64;
 /// Where a configuration is, below the issuer (section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
@@ -25,7 +26,8 @@ const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 pub struct RemoteProvider {
     configuration: ArcSwapOption<ProviderConfiguration>,
     failure: ArcSwap<Option<String>>,
-    token_requests: AtomicUsize,
+    code_requests: Arc<AtomicUsize>,
+    refresh_requests: Arc<AtomicUsize>,
 }
 
 /// The endpoints and the keys of a provider.
@@ -196,21 +198,25 @@ impl RemoteProvider {
         changed
     }
 
-    /// Begins a request to the token endpoint, which ends when the result is dropped. `None` if there are too many.
-    pub fn begin_token_request(self: &Arc<Self>) -> Option<TokenRequestPermit> {
-        let permit = TokenRequestPermit(self.clone());
-        let running = self.token_requests.fetch_add(1, Ordering::Relaxed);
+    /// Begins a request to the token endpoint, which ends when the result is dropped. `None` if there are too many of its kind.
+    pub fn begin_token_request(&self, grant: &Grant<'_>) -> Option<TokenRequestPermit> {
+        let requests = match grant {
+            Grant::Code { .. } => &self.code_requests,
+            Grant::Refresh(_) => &self.refresh_requests,
+        };
+        let permit = TokenRequestPermit(requests.clone());
+        let running = requests.fetch_add(1, Ordering::Relaxed);
         (running < MAX_TOKEN_REQUESTS).then_some(permit)
     }
 }
 
 /// A request to a token endpoint that is running.
 #[derive(Debug)]
-pub struct TokenRequestPermit(Arc<RemoteProvider>);
+pub struct TokenRequestPermit(Arc<AtomicUsize>);
 
 impl Drop for TokenRequestPermit {
     fn drop(&mut self) {
-        self.0.token_requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -331,14 +337,22 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_token_requests_are_limited() {
-        let provider = Arc::new(RemoteProvider::default());
-        let all: Vec<_> = (0..MAX_TOKEN_REQUESTS)
-            .map(|_| provider.begin_token_request())
-            .collect();
-        assert!(all.iter().all(Option::is_some));
-        assert!(provider.begin_token_request().is_none());
-        drop(all);
-        assert!(provider.begin_token_request().is_some());
+    fn concurrent_token_requests_are_limited_and_codes_leave_room_for_renewals() {
+        let provider = RemoteProvider::default();
+        let code = Grant::Code {
+            code: "bogus",
+            redirect_uri: "https://www.example.com/",
+            verifier: "verifier",
+        };
+        for (grant, other) in [(&code, &Grant::Refresh("a")), (&Grant::Refresh("a"), &code)] {
+            let all: Vec<_> = (0..MAX_TOKEN_REQUESTS)
+                .map(|_| provider.begin_token_request(grant))
+                .collect();
+            assert!(all.iter().all(Option::is_some));
+            assert!(provider.begin_token_request(grant).is_none());
+            assert!(provider.begin_token_request(other).is_some());
+            drop(all);
+            assert!(provider.begin_token_request(grant).is_some());
+        }
     }
 }

@@ -14,7 +14,8 @@ pub struct OidcSession {
     pub id_token: String,
     /// The refresh token, if the provider has issued one and the policy uses it.
     pub refresh_token: Option<String>,
-    /// When the access token expires, and with it the session, unless it is renewed.
+    /// When the session ends, unless it is renewed: with its access token, or with its ID token if that is earlier and there is a
+    /// refresh token.
     pub expires: u64,
     /// When the ID token expires. Backends no longer get it then.
     pub id_token_expires: u64,
@@ -106,7 +107,7 @@ impl OidcSession {
         })
     }
 
-    /// Whether its access token is valid.
+    /// Whether it hasn't ended.
     pub fn is_valid(&self, now: u64) -> bool {
         now < self.expires
     }

@@ -1,13 +1,19 @@
 //! Sessions and logins of a filter, without a provider.
 
 use super::cookie_key::CookieOwner;
-use super::cookies::{CookieSettings, SameSite};
+use super::cookies::{CookieSettings, LOGIN_SLOTS, SameSite};
+use super::login::CompletedLogin;
 use super::session::TokenStorage;
+use super::token_endpoint::TokenResponse;
 use super::*;
 use crate::filter::scheme::Scheme;
 use crate::filter::security::jwt::token_source::TokenSource;
 use crate::issuer_fetch::{FetchLimits, IssuerPeers, IssuerPlace, PeerSecurity};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::LOCATION;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use token_endpoint::ClientAuthentication;
 
 const NOW: u64 = 1_800_000_000;
@@ -132,6 +138,80 @@ fn session_passes_until_it_expires_and_is_renewed_until_its_refresh_token_does()
     assert!(matches!(step, OidcStep::LogIn), "another policy");
 }
 
+/// Returns an ID token that nobody has signed.
+fn id_token(nonce: &str, expires: u64) -> String {
+    let claims = serde_json::json!({
+        "iss": "https://idp.example",
+        "aud": "shop",
+        "sub": "alice",
+        "exp": expires,
+        "nonce": nonce,
+    });
+    unsigned(&claims)
+}
+
+fn unsigned(claims: &serde_json::Value) -> String {
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let header = encode(r#"{"alg": "RS256"}"#);
+    format!("{header}.{}.{}", encode(&claims.to_string()), encode("x"))
+}
+
+fn issued(id_token: Option<String>, refresh_token: Option<&str>) -> TokenResponse {
+    TokenResponse {
+        access_token: "access".to_owned(),
+        id_token,
+        refresh_token: refresh_token.map(str::to_owned),
+        expires_in: Some(600),
+    }
+}
+
+/// Returns the session of a new login. Its access token expires after 600 seconds.
+fn first(filter: &OidcFilter, id_token_expires: u64, refresh_token: Option<&str>) -> OidcSession {
+    let (state, headers) = begun(filter, &HeaderMap::new());
+    let login = complete(filter, &format!("state={state}&code=1"), &headers, NOW);
+    let login = login.expect("a login").login;
+    let tokens = issued(
+        Some(id_token(&login.nonce, id_token_expires)),
+        refresh_token,
+    );
+    let session = filter.first_session(&tokens, &login, None, NOW);
+    session.expect("a session")
+}
+
+#[test]
+fn session_that_can_be_renewed_ends_with_its_id_token() {
+    let filter = shop();
+    let token = Some("refresh");
+    let before = first(&filter, NOW + 300, token);
+    assert_eq!(before.expires, NOW + 300);
+    assert_eq!(first(&filter, NOW + 900, token).expires, NOW + 600);
+    assert_eq!(first(&filter, NOW + 300, None).expires, NOW + 600);
+    let slow = first(&filter, NOW - 1, token);
+    assert_eq!(slow.expires, NOW + 600, "the provider's clock is behind");
+    let never = OidcFilter {
+        renewal: Renewal::Never,
+        ..shop()
+    };
+    assert_eq!(first(&never, NOW + 300, token).expires, NOW + 600);
+    let renewed = |id_token, now| {
+        let session = filter.renewed_session(&issued(id_token, None), &before, None, now);
+        session.expect("a session").expires
+    };
+    let later = NOW + 300;
+    assert_eq!(renewed(Some(id_token("", later + 300)), later), later + 300);
+    assert_eq!(renewed(Some(id_token("", later + 900)), later), later + 600);
+    assert_eq!(renewed(None, later), later + 600, "no new ID token");
+}
+
+#[test]
+fn refresh_token_says_when_it_expires() {
+    for (expires, expected) in [(NOW + 5, NOW + 5), (0, NOW + 1_000)] {
+        let token = unsigned(&serde_json::json!({ "exp": expires }));
+        let session = first(&shop(), NOW + 300, Some(&token));
+        assert_eq!(session.refresh_expires, expected);
+    }
+}
+
 #[test]
 fn expired_id_token_is_no_longer_forwarded() {
     let filter = shop();
@@ -161,26 +241,38 @@ fn plain_tokens_must_be_those_of_the_session() {
     assert!(matches!(step(&browser(&first[..2])), OidcStep::LogIn));
 }
 
-#[test]
-fn login_is_completed_once_in_time_at_its_host_by_its_state() {
-    let filter = shop();
-    let none = HeaderMap::new();
-    let asked = request("/page", Some("a=b"), &none);
-    let answer = filter
-        .begin_login(&asked, &provider(), NOW)
-        .expect("an answer");
-    let location = answer.headers[http::header::LOCATION]
-        .to_str()
-        .expect("text");
+/// Begins a login. Returns its state, and what the browser sends with the next request.
+fn begun(filter: &OidcFilter, headers: &HeaderMap) -> (String, HeaderMap) {
+    let asked = request("/page", Some("a=b"), headers);
+    let answer = filter.begin_login(&asked, &provider(), NOW);
+    let answer = answer.expect("an answer");
+    let location = answer.headers[LOCATION].to_str().expect("text");
     let (start, query) = location.split_once("&response_type").expect("parameters");
     assert_eq!(start, "https://idp.example/auth?prompt=login");
     let state = query.split("&state=").nth(1).expect("a state");
     let state = state.split('&').next().expect("a state");
-    let headers = browser(answer.headers.get_all(SET_COOKIE));
+    (
+        state.to_owned(),
+        browser(answer.headers.get_all(SET_COOKIE)),
+    )
+}
+
+fn complete(
+    filter: &OidcFilter,
+    query: &str,
+    headers: &HeaderMap,
+    now: u64,
+) -> Result<CompletedLogin, OidcOutcome> {
+    filter.complete_login(&request("/oauth2/callback", Some(query), headers), now)
+}
+
+#[test]
+fn login_is_completed_once_in_time_at_its_host_by_its_state() {
+    let filter = shop();
+    let none = HeaderMap::new();
+    let (state, headers) = begun(&filter, &none);
     let back = format!("state={state}&code=1");
-    let complete = |query: &str, headers: &HeaderMap, now| {
-        filter.complete_login(&request("/oauth2/callback", Some(query), headers), now)
-    };
+    let complete = |query: &str, headers: &HeaderMap, now| complete(&filter, query, headers, now);
     let completed = complete(&back, &headers, NOW + 599).expect("a login");
     assert_eq!(completed.code, "1");
     assert_eq!(completed.login.asked, "https://www.example.com/page?a=b");
@@ -212,6 +304,20 @@ fn login_is_completed_once_in_time_at_its_host_by_its_state() {
 }
 
 #[test]
+fn concurrent_logins_have_a_cookie_each_and_a_further_one_replaces_one_of_them() {
+    let filter = shop();
+    let mut cookies = BTreeMap::new();
+    for number in 1..=LOGIN_SLOTS + 2 {
+        let (_, set) = begun(&filter, &browser(cookies.values()));
+        let pair = set[COOKIE].to_str().expect("text");
+        let (name, _) = pair.split_once('=').expect("a name");
+        let field = HeaderValue::try_from(format!("{pair}; Path=/"));
+        cookies.insert(name.to_owned(), field.expect("a field"));
+        assert_eq!(cookies.len(), number.min(LOGIN_SLOTS));
+    }
+}
+
+#[test]
 fn header_with_a_token_for_jwt_passes_and_forged_ones_are_removed() {
     let mut filter = shop();
     let name = HeaderName::from_static("x-token");
@@ -240,8 +346,24 @@ fn header_with_a_token_for_jwt_passes_and_forged_ones_are_removed() {
 #[test]
 fn nothing_secret_is_printed() {
     let filter = shop();
-    let text = format!("{filter:?} {filter} {:?}", session("access"));
-    for secret in ["a secret", "access\"", "refresh \"", "\"id\""] {
+    let (state, headers) = begun(&filter, &HeaderMap::new());
+    let query = format!("state={state}&code=the-code");
+    let back = request("/oauth2/callback", Some(&query), &headers);
+    let completed = filter.complete_login(&back, NOW).expect("a login");
+    let text = format!(
+        "{filter:?} {filter} {:?} {back:?} {completed:?}",
+        session("access")
+    );
+    let cookie = headers[COOKIE].to_str().expect("text");
+    for secret in [
+        "a secret",
+        "access\"",
+        "refresh \"",
+        "\"id\"",
+        "the-code",
+        &state,
+        cookie,
+    ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }
