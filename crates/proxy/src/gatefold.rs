@@ -258,9 +258,7 @@ impl Gatefold {
             identity: context.identity,
             taps: None,
         };
-        if let Some(before) = context.client.rule_before() {
-            forwarding.run_identity(&before.filters)?;
-        }
+        forwarding.run_identity(context.client.passed())?;
         if let Some(rule) = &context.rule {
             forwarding.run(&rule.filters)?;
         }

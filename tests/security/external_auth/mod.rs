@@ -4,6 +4,7 @@ mod body;
 mod filter;
 mod grpc;
 mod policy;
+mod rerouting;
 
 use crate::support::backend::{ReceivedRequest, TestBackend, Wire};
 use crate::support::client::Response;

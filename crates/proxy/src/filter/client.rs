@@ -1,8 +1,8 @@
 //! What the filters of a SecurityPolicy have found out about the client of a request.
 //!
 //! In: the token that `jwt` accepts, what `oidc` does, and what `extAuth` says. Out: the token for the rules of `authorization`,
-//! whether the request is routed again with the headers that they have set (API: `recomputeRoute`), which happens once at most, the
-//! cookies of a renewed session, and which headers contain secrets. A request without any of them costs nothing.
+//! whether the request is routed again with the headers that they have set (API: `recomputeRoute`), and which filters it has passed before,
+//! the cookies of a renewed session, and which headers contain secrets. A request without any of them costs nothing.
 
 use gatefold_dataplane::Rule;
 use gatefold_dataplane::filter::Filter;
@@ -23,16 +23,28 @@ pub(crate) struct ClientFindings {
     cookies: Vec<HeaderValue>,
 }
 
-/// Whether a request is routed again.
+/// Whether a request is routed again, and which filters it has passed before.
 #[derive(Debug, Default)]
-enum Rerouting {
-    /// Its headers are those that it was routed with.
-    #[default]
-    NotDue,
-    /// A filter has changed its headers.
-    Due,
-    /// It has been routed again. Contains the rule before.
-    Done(Arc<Rule>),
+struct Rerouting {
+    /// Whether a filter has changed the headers since the request was routed.
+    is_due: bool,
+    /// The rules of the request before it was routed again.
+    passed: Vec<PassedRule>,
+}
+
+/// A rule whose filters have run before the request was routed again, but for the last ones.
+#[derive(Debug)]
+struct PassedRule {
+    rule: Arc<Rule>,
+    /// The number of filters that have run. Those behind them haven't seen the request yet.
+    filters: usize,
+}
+
+impl PassedRule {
+    /// Returns the filters that have run.
+    fn filters(&self) -> impl Iterator<Item = &Filter> {
+        self.rule.filters.iter().take(self.filters)
+    }
 }
 
 impl ClientFindings {
@@ -42,10 +54,11 @@ impl ClientFindings {
         self.token = token.map(|token| Box::new(token.verified()));
     }
 
-    /// Routes the request again if the headers that a filter has set may change its route, and it hasn't been routed again before.
+    /// Routes the request again if the headers that a filter has set may change its route. This ends, since no filter of these kinds runs
+    /// twice.
     pub(crate) fn route_by_headers(&mut self, routing: RouteChoice) {
-        if let (RouteChoice::Recompute, Rerouting::NotDue) = (routing, &self.rerouting) {
-            self.rerouting = Rerouting::Due;
+        if routing == RouteChoice::Recompute {
+            self.rerouting.is_due = true;
         }
     }
 
@@ -78,29 +91,24 @@ impl ClientFindings {
 
     /// Whether the request must be routed again before the next filter runs.
     pub(crate) fn must_be_routed(&self) -> bool {
-        matches!(self.rerouting, Rerouting::Due)
+        self.rerouting.is_due
     }
 
-    /// Records that the request has been routed again, and the rule before.
-    pub(crate) fn rerouted(&mut self, before: Arc<Rule>) {
-        self.rerouting = Rerouting::Done(before);
+    /// Records that the request is routed again, its rule before, and how many filters of that rule have run.
+    pub(crate) fn rerouted(&mut self, rule: Arc<Rule>, filters: usize) {
+        self.rerouting.is_due = false;
+        self.rerouting.passed.push(PassedRule { rule, filters });
     }
 
-    /// Returns the rule of the request before it was routed again.
-    pub(crate) fn rule_before(&self) -> Option<&Rule> {
-        match &self.rerouting {
-            Rerouting::Done(before) => Some(before),
-            Rerouting::NotDue | Rerouting::Due => None,
-        }
+    /// Returns the filters that the request has passed before it was routed again, in their order.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = &Filter> {
+        self.rerouting.passed.iter().flat_map(PassedRule::filters)
     }
 
     /// Whether a filter has been passed before the request was routed again. It isn't run twice, since it may have removed the
     /// credentials that it requires, or asks a server. `authorization` comes later, and so it always runs.
     pub(crate) fn has_passed(&self, filter: &Filter) -> bool {
-        let Some(before) = self.rule_before() else {
-            return false;
-        };
-        before.filters.iter().any(|other| match (filter, other) {
+        self.passed().any(|other| match (filter, other) {
             (Filter::Csrf(one), Filter::Csrf(other)) => Arc::ptr_eq(one, other),
             (Filter::ApiKey(one), Filter::ApiKey(other)) => Arc::ptr_eq(one, other),
             (Filter::BasicAuth(one), Filter::BasicAuth(other)) => Arc::ptr_eq(one, other),

@@ -66,8 +66,11 @@ impl Forwarding<'_> {
     ///
     /// # Errors
     /// If it can't be added.
-    pub(crate) fn run_identity(&mut self, filters: &Filters) -> Result<()> {
-        let mut filters = filters.iter();
+    pub(crate) fn run_identity<'h>(
+        &mut self,
+        filters: impl IntoIterator<Item = &'h Filter>,
+    ) -> Result<()> {
+        let mut filters = filters.into_iter();
         filters.try_for_each(|filter| self.add_identity(filter))
     }
 

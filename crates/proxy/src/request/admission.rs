@@ -84,7 +84,7 @@ fn pass_rule(
 ) -> Result<Option<FilterPosition>, OwnAnswer> {
     let mut from = from;
     loop {
-        // Happens once: afterwards, filters no longer change the route.
+        // This ends: a filter that changes the route runs only once.
         if context.client.must_be_routed() {
             from = reroute(from, session, request, context)?;
         }
@@ -131,7 +131,7 @@ fn reroute(
         return Err(AnswerReason::Internal.into());
     };
     let is_same = Arc::ptr_eq(&before, rule);
-    context.client.rerouted(before);
+    context.client.rerouted(before, next.index);
     if is_same {
         return Ok(next);
     }
