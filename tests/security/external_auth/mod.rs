@@ -1,6 +1,7 @@
 //! External authorization: what the server is asked, and that nothing passes without its permission.
 
 mod body;
+mod denials;
 mod filter;
 mod grpc;
 mod policy;

@@ -1,7 +1,7 @@
 //! `recomputeRoute` of `extAuth`: no filter of the policy is left out because the request is routed again, and no header of the client
 //! chooses the route.
 
-use super::{HOST, ask, write};
+use super::{HOST, ask, hang, write};
 use crate::support::backend::TestBackend;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
@@ -10,6 +10,7 @@ use crate::support::network::{free_port, own_address};
 use crate::support::tokens::{TokenIssuer, jwks};
 use serde_json::json;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 const ASKS: &str = "extAuth: {http: {backendRefs: [{name: auth, port: 3000}], headersToBackend: [x-user]}, recomputeRoute: true";
 /// Of `alice` with the password `secret`.
@@ -159,4 +160,27 @@ fn a_claim_that_the_client_makes_up_chooses_no_route_if_ext_auth_reroutes_as_wel
     assert_eq!(chosen("/guest", bank.clone(), "shop"), backend("bank"));
     assert_eq!(chosen("/", bank, "shop"), backend("admin"));
     assert_eq!(ask(&daemon, "/guest", &[("x-tenant", "bank")]).status, 401);
+}
+
+#[test]
+fn a_filter_waits_as_long_as_the_rule_after_the_rerouting_says() {
+    let auth = allows();
+    let folder = folder(auth.address(), &format!("{ASKS}}}"));
+    let hangs = TestBackend::answering(hang);
+    let rules = "    - matches: [{headers: [{name: x-user, value: admin}]}]
+      timeouts: {request: 900ms}
+      filters: [{type: ExternalAuth, externalAuth: {protocol: HTTP, backendRef: {name: hangs, port: 3000}, http: {}}}]
+      backendRefs: [{name: admin, port: 3000}]
+    - timeouts: {request: 300ms}
+      backendRefs: [{name: shop, port: 3000}]
+";
+    folder.write("route.yaml", route_with_rules("shop", HOST, rules));
+    folder.write("hangs.yaml", service("hangs"));
+    folder.write("hangs-slice.yaml", endpoint_slice("hangs", hangs.address()));
+    let daemon = Daemon::of(&folder).echo().start();
+    let begin = Instant::now();
+    assert_ne!(ask(&daemon, "/", &[]).status, 200);
+    let waited = begin.elapsed();
+    assert!(waited >= Duration::from_millis(900), "{waited:?}");
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
 }

@@ -7,10 +7,10 @@ use gatefold_dataplane::backend::HttpVersion;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use std::time::Duration;
 
-/// Maximum length of an answer's body. A longer one is no answer.
+/// Maximum length of an answer's body. Clients get nothing of a longer one.
 const LARGEST_BODY: usize = 64 * 1024;
 /// Time limit for the names in the certificate of a server. The time limit of the question ends before, unless it is longer.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -30,9 +30,29 @@ pub(super) struct Question {
 pub(super) struct AuthAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// The body. Empty if it is too long or broken.
     pub body: Bytes,
+    /// Whether the body is longer than what is read. The trailers are unknown then.
+    pub is_too_long: bool,
     /// The trailers. `None` if there are none, or in HTTP/1.1.
     pub trailers: Option<HeaderMap>,
+}
+
+impl AuthAnswer {
+    /// Returns the denial that the header of an answer is by itself, even if its body never arrives: a client must not pass because its
+    /// denial is cut off. `None` for a permission, and for a server that has failed.
+    pub(super) fn denial(response: &ResponseHeader) -> Option<Self> {
+        let status = response.status;
+        let is_other =
+            status.is_informational() || status == StatusCode::OK || status.is_server_error();
+        (!is_other).then(|| AuthAnswer {
+            status,
+            headers: response.headers.clone(),
+            body: Bytes::new(),
+            is_too_long: false,
+            trailers: None,
+        })
+    }
 }
 
 impl Question {
@@ -48,7 +68,7 @@ impl Question {
 /// Sends a question on a connection, and reads the answer. Returns whether the answer was read to its end.
 ///
 /// # Errors
-/// If there is no complete answer, or it is too long.
+/// If there is no complete answer.
 pub(super) async fn exchange(
     session: &mut HttpSession,
     (header, body): (RequestHeader, Bytes),
@@ -68,28 +88,26 @@ pub(super) async fn exchange(
         return Err(Error::new_up(ErrorType::ReadError));
     };
     let (status, headers) = (response.status, response.headers.clone());
-    let (mut body, mut is_complete) = (BytesMut::new(), true);
+    let (mut body, mut is_too_long) = (BytesMut::new(), false);
     while let Some(bytes) = session.read_response_body().await? {
         if body.len() + bytes.len() <= LARGEST_BODY {
             body.extend_from_slice(&bytes);
             continue;
         }
-        if status != StatusCode::OK {
-            return Error::e_explain(ErrorType::ReadError, "the answer is too long");
-        }
-        // The body of a permission isn't used.
-        is_complete = false;
+        body.clear();
+        is_too_long = true;
         break;
     }
     let trailers = match session {
-        HttpSession::H2(stream) if is_complete => stream.read_trailers().await?,
+        HttpSession::H2(stream) if !is_too_long => stream.read_trailers().await?,
         HttpSession::H2(_) | HttpSession::H1(_) | HttpSession::Custom(_) => None,
     };
     let answer = AuthAnswer {
         status,
         headers,
         body: body.freeze(),
+        is_too_long,
         trailers,
     };
-    Ok((answer, is_complete))
+    Ok((answer, !is_too_long))
 }

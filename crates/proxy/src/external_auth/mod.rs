@@ -18,6 +18,7 @@ use crate::upstream::peer::{MAX_ATTEMPTS, Timeouts};
 use crate::upstream::side_request;
 use crate::upstream::tls_cache::TlsCache;
 use crate::warnings::{BackendProblem, Warnings};
+use ::http::StatusCode;
 use body::BodyRoom;
 use exchange::{AuthAnswer, Question};
 use gatefold_dataplane::backend::EndpointSet;
@@ -27,7 +28,7 @@ use gatefold_dataplane::filter::external_auth::{
     AuthProtocol, AuthServer, AuthServers, ExternalAuth, OnAuthError,
 };
 use pingora_core::connectors::http::Connector;
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, ErrorType};
 use pingora_proxy::Session;
 use std::sync::{Arc, OnceLock};
 use tokio::time::{Instant, timeout_at};
@@ -59,6 +60,30 @@ enum NoAnswer {
     Unconnected(Box<Error>),
     /// It got the question.
     Failed(Box<Error>),
+    /// It can't be asked about this request.
+    Unwritable(Box<Error>),
+}
+
+/// Why there is no decision.
+enum Undecided {
+    /// No server has given an answer.
+    NoAnswer(String),
+    /// The request doesn't pass in any case: no question can be written about it, as its client may want, or the answer is longer than
+    /// what is read, and may be a denial.
+    Closed(String),
+    /// The question would be longer than a server accepts.
+    TooLong,
+}
+
+impl From<NoAnswer> for Undecided {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Unconnected(error) | NoAnswer::Failed(error) => {
+                Undecided::NoAnswer(error.to_string())
+            }
+            NoAnswer::Unwritable(error) => Undecided::Closed(error.to_string()),
+        }
+    }
 }
 
 impl AuthClient {
@@ -91,14 +116,14 @@ impl AuthClient {
     /// server's answer.
     ///
     /// # Errors
-    /// If the server gives no answer and the settings don't let the request pass, a gRPC request is denied, or the body for the
-    /// server can't be read.
+    /// If the server gives no answer and the settings don't let the request pass, it can't be asked about the request, a gRPC request is
+    /// denied, or the body for the server can't be read.
     pub(crate) async fn check(
         &self,
         filter: &ExternalAuth,
         session: &mut Session,
         context: &mut RequestContext,
-    ) -> std::result::Result<FilterStep, AnswerReason> {
+    ) -> Result<FilterStep, AnswerReason> {
         let settings = &filter.settings;
         if let Some(limit) = settings.body_limit {
             let room = (&self.room, self.timeouts.downstream_read);
@@ -112,7 +137,16 @@ impl AuthClient {
                 return deny(answer, reason, session, context);
             }
             Ok(Verdict::Failed(failure)) => ("it says so".to_owned(), Some(failure)),
-            Err(why) => (why, None),
+            Err(Undecided::NoAnswer(why)) => (why, None),
+            Err(Undecided::Closed(why)) => {
+                debug!(why, "an authorization server can't decide on a request");
+                let status = match settings.on_error {
+                    OnAuthError::Deny(status) => status,
+                    OnAuthError::Allow => StatusCode::FORBIDDEN,
+                };
+                return Err(AnswerReason::ExternalAuthFailed(status));
+            }
+            Err(Undecided::TooLong) => return Err(AnswerReason::BodyTooLarge),
         };
         self.report_failure(filter, &why);
         let OnAuthError::Deny(status) = settings.on_error else {
@@ -142,13 +176,17 @@ impl AuthClient {
         filter: &'f ExternalAuth,
         session: &Session,
         context: &mut RequestContext,
-    ) -> std::result::Result<Verdict<'f>, String> {
+    ) -> Result<Verdict<'f>, Undecided> {
         let settings = &filter.settings;
         let question = match &settings.protocol {
             AuthProtocol::Http(http) => http::question(http, settings, session, context),
             AuthProtocol::Grpc(grpc) => grpc::question(grpc, settings, session, context),
         };
-        let question = question.map_err(|error| error.to_string())?;
+        let question = question.map_err(|error| Undecided::Closed(error.to_string()))?;
+        let is_grpc = matches!(settings.protocol, AuthProtocol::Grpc(_));
+        if is_grpc && question.body.len() > grpc::LARGEST_QUESTION {
+            return Err(Undecided::TooLong);
+        }
         let now = Instant::now();
         let until = now.checked_add(settings.timeout).unwrap_or(now);
         // The end of the rule's time must not cut an exchange off either.
@@ -156,11 +194,15 @@ impl AuthClient {
             .deadline
             .map_or(until, |rule| until.min(rule.into()));
         let asked = self.ask(&filter.servers, context.identity, &question, until);
-        let answer = asked.await.map_err(|error| error.to_string())?;
-        match &settings.protocol {
+        let answer = asked.await?;
+        if is_grpc && answer.is_too_long {
+            return Err(Undecided::Closed("its answer is too long".to_owned()));
+        }
+        let verdict = match &settings.protocol {
             AuthProtocol::Http(http) => http::verdict(http, answer),
             AuthProtocol::Grpc(_) => grpc::verdict(&answer),
-        }
+        };
+        verdict.map_err(Undecided::NoAnswer)
     }
 
     /// Sends a question. If no connection can be made, tries other endpoints and servers.
@@ -170,7 +212,7 @@ impl AuthClient {
         identity: Option<usize>,
         question: &Question,
         until: Instant,
-    ) -> Result<AuthAnswer> {
+    ) -> Result<AuthAnswer, NoAnswer> {
         let candidates: Vec<(&AuthServer, &EndpointSet)> = servers.in_order().collect();
         let endpoints = candidates.iter().map(|(_, endpoints)| endpoints.count());
         let attempts = endpoints.sum::<usize>().min(MAX_ATTEMPTS);
@@ -178,14 +220,14 @@ impl AuthClient {
         for (server, endpoints) in candidates.iter().cycle().take(attempts) {
             match self.ask_one(endpoints, identity, question, until).await {
                 Ok(answer) => return Ok(answer),
-                Err(NoAnswer::Failed(error)) => return Err(error),
+                Err(why @ (NoAnswer::Failed(_) | NoAnswer::Unwritable(_))) => return Err(why),
                 Err(NoAnswer::Unconnected(error)) => {
                     debug!(server = &*server.name, %error, "can't connect to an authorization server");
                     last = error;
                 }
             }
         }
-        Err(last)
+        Err(NoAnswer::Failed(last))
     }
 
     /// Sends a question to an endpoint of a server, a second time if a connection turns out to have been closed while it was idle.
@@ -195,14 +237,15 @@ impl AuthClient {
         identity: Option<usize>,
         question: &Question,
         until: Instant,
-    ) -> std::result::Result<AuthAnswer, NoAnswer> {
+    ) -> Result<AuthAnswer, NoAnswer> {
         let connector = self.connector.get_or_init(|| side_request::connector(IDLE));
+        let mut is_repeated = false;
         loop {
             let selected =
                 side_request::select(endpoints, identity, self.timeouts, &self.tls_cache);
             let (peer, tls) = selected.map_err(NoAnswer::Failed)?;
             let header = question.header_for(endpoints.version, peer.is_tls());
-            let header = header.map_err(NoAnswer::Failed)?;
+            let header = header.map_err(NoAnswer::Unwritable)?;
             let connected = timeout_at(until, connector.get_http_session(&*peer)).await;
             let connected = connected.unwrap_or_else(|_| Err(too_long()));
             let (mut session, is_reused) = connected.map_err(NoAnswer::Unconnected)?;
@@ -216,11 +259,18 @@ impl AuthClient {
                     return Ok(answer);
                 }
                 Err(error) => {
-                    let began = session.response_header().is_some();
+                    let response = session.response_header();
+                    let (began, denial) =
+                        (response.is_some(), response.and_then(AuthAnswer::denial));
                     side_request::release(connector, session, &peer, false).await;
-                    if !is_reused || began || Instant::now() >= until {
+                    if let Some(denial) = denial {
+                        return Ok(denial);
+                    }
+                    let is_stale = is_reused && !began;
+                    if !is_stale || is_repeated || Instant::now() >= until {
                         return Err(NoAnswer::Failed(error));
                     }
+                    is_repeated = true;
                 }
             }
         }
@@ -261,7 +311,7 @@ fn allow(
     filter: &ExternalAuth,
     session: &mut Session,
     context: &mut RequestContext,
-) -> std::result::Result<FilterStep, AnswerReason> {
+) -> Result<FilterStep, AnswerReason> {
     let Applied { set, response } = changes.apply(session.req_header_mut())?;
     context.set_by_auth.extend(set);
     context.auth_response.extend(response);
@@ -278,7 +328,7 @@ fn deny(
     reason: AnswerReason,
     session: &Session,
     context: &mut RequestContext,
-) -> std::result::Result<FilterStep, AnswerReason> {
+) -> Result<FilterStep, AnswerReason> {
     if grpc_answer::is_grpc(session.req_header()) {
         return Err(reason);
     }

@@ -9,6 +9,7 @@ use ::http::{HeaderMap, HeaderName, StatusCode};
 use gatefold_dataplane::filter::answer::FilterAnswer;
 use gatefold_dataplane::filter::external_auth::{AuthProtocol, CopiedHeaders};
 use gatefold_dataplane::filter::header_modifier::{HeaderAction, refusal};
+use gatefold_dataplane::filter::security::forward_header::are_confusable;
 use pingora_http::RequestHeader;
 
 /// By which a server that is asked over HTTP removes headers of the request, as in Envoy.
@@ -84,7 +85,7 @@ impl Changes<'_> {
         match self {
             Changes::Copied(copied, answer) => {
                 for name in answer.iter().flat_map(to_remove) {
-                    request.remove_header(&name);
+                    remove(&name, &[], request);
                 }
                 let mut set = copied.copy(answer.as_ref(), &mut RequestFields(request));
                 set.retain(|name| *name != HEADERS_TO_REMOVE);
@@ -103,19 +104,32 @@ impl OkChanges {
         for edit in &self.headers {
             edit.apply(&mut RequestFields(request));
         }
+        let set: Vec<HeaderName> = self.headers.into_iter().map(|edit| edit.name).collect();
         for name in &self.remove {
-            request.remove_header(name);
+            remove(name, &set, request);
         }
         if !self.set_parameters.is_empty() || !self.remove_parameters.is_empty() {
             let query = request.uri.query().unwrap_or_default();
             let query = query::edited(query, &self.set_parameters, &self.remove_parameters);
             security::set_query(request, &query)?;
         }
-        let set = self.headers.into_iter().map(|edit| edit.name);
         Ok(Applied {
-            set: set.filter(|name| !self.remove.contains(name)).collect(),
+            set: set
+                .into_iter()
+                .filter(|name| !self.remove.contains(name))
+                .collect(),
             response: self.response,
         })
+    }
+}
+
+/// Removes a header, and what a backend may take for it unless the server has set it.
+fn remove(name: &HeaderName, set: &[HeaderName], request: &mut RequestHeader) {
+    let alike = request.headers.keys();
+    let alike = alike.filter(|other| are_confusable(name, other) && !set.contains(other));
+    let alike: Vec<HeaderName> = alike.cloned().collect();
+    for name in alike.iter().chain([name]) {
+        request.remove_header(name);
     }
 }
 
@@ -130,6 +144,7 @@ fn to_remove(answer: &HeaderMap) -> Vec<HeaderName> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::header_edit::EditAction;
     use super::*;
 
     #[test]
@@ -138,7 +153,14 @@ mod tests {
         let list = "cookie, x-secret ,host, content-length,a b,";
         answer.insert(HEADERS_TO_REMOVE, list.parse().expect("a value"));
         let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
-        for name in ["Cookie", "X-Secret", "Host", "Content-Length", "X-Other"] {
+        for name in [
+            "Cookie",
+            "X-Secret",
+            "X_Secret",
+            "Host",
+            "Content-Length",
+            "X-Other",
+        ] {
             request.insert_header(name, "1").expect("a header");
         }
         let changes = Changes::Copied(&CopiedHeaders::All, Some(answer));
@@ -147,5 +169,27 @@ mod tests {
         let mut left: Vec<&str> = request.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "host", "x-other"]);
+    }
+
+    #[test]
+    fn what_looks_like_a_removed_header_is_removed_unless_the_server_has_set_it() {
+        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
+        for name in ["X-Role", "X_Role", "X_User"] {
+            request.insert_header(name, "forged").expect("a header");
+        }
+        let name = HeaderName::from_static;
+        let changes = OkChanges {
+            headers: vec![HeaderEdit {
+                action: EditAction::Set,
+                name: name("x-user"),
+                value: ::http::HeaderValue::from_static("alice"),
+            }],
+            remove: vec![name("x-role"), name("x_user")],
+            ..OkChanges::default()
+        };
+        let applied = changes.apply(&mut request).expect("a request");
+        assert_eq!(applied.set, ["x-user"]);
+        let left: Vec<&HeaderName> = request.headers.keys().collect();
+        assert_eq!(left, ["x-user"]);
     }
 }

@@ -165,34 +165,26 @@ pub(crate) struct WaitingRequest {
 }
 
 impl WaitingRequest {
-    /// Completes the filter and everything after it, within the time limit of the rule.
+    /// Completes the filter and everything after it. Each filter waits within the time limit of the rule that the request has then.
     ///
     /// # Errors
     /// If the request is answered instead.
     pub(crate) async fn resume(
-        self,
-        servers: &FilterServers,
-        session: &mut Session,
-        context: &mut RequestContext,
-    ) -> Result<(), OwnAnswer> {
-        let deadline = context.deadline;
-        let resumed = self.run(servers, session, context);
-        match deadline {
-            None => resumed.await,
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), resumed)
-                .await
-                .unwrap_or(Err(AnswerReason::GatewayTimeout.into())),
-        }
-    }
-
-    async fn run(
         mut self,
         servers: &FilterServers,
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<(), OwnAnswer> {
         loop {
-            match request::wait(self.at, servers, session, context).await? {
+            let deadline = context.deadline;
+            let waiting = request::wait(self.at, servers, session, context);
+            let step = match deadline {
+                None => waiting.await?,
+                Some(deadline) => tokio::time::timeout_at(deadline.into(), waiting)
+                    .await
+                    .unwrap_or(Err(AnswerReason::GatewayTimeout))?,
+            };
+            match step {
                 FilterStep::Continue => {}
                 FilterStep::Answer(answer) => return Err(answer.into()),
                 FilterStep::Wait => continue,

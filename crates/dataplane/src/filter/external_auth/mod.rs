@@ -186,15 +186,24 @@ impl CopiedHeaders {
         let mut set = Vec::new();
         match self {
             CopiedHeaders::All => {
-                for name in answer.into_iter().flat_map(HeaderMap::keys) {
-                    if is_for_the_backend(name) {
-                        replace(name, answer, request, &mut set);
+                let names = answer.into_iter().flat_map(HeaderMap::keys);
+                let names = names.filter(|name| is_for_the_backend(name));
+                let names: Vec<&HeaderName> = names.collect();
+                // First, since the answer itself may have names that are alike.
+                for name in &names {
+                    if let Ok(header) = ForwardHeader::new((*name).clone()) {
+                        header.replace(request, None);
                     }
+                }
+                for name in names {
+                    replace(name, answer, request, &mut set);
                 }
             }
             CopiedHeaders::Listed(headers) => {
                 for header in headers {
                     header.replace(request, None);
+                }
+                for header in headers {
                     replace(header.name(), answer, request, &mut set);
                 }
             }
@@ -362,12 +371,20 @@ mod tests {
             ("connection", "close"),
             ("transfer-encoding", "chunked"),
             ("x-user", "alice"),
+            ("x-role", "a"),
+            ("x_role", "b"),
         ]);
+        for name in ["x-user", "x_user", "x.user", "x.role"] {
+            let name = HeaderName::from_static(name);
+            request.append(name, HeaderValue::from_static("forged"));
+        }
         CopiedHeaders::All.copy(Some(&answer), &mut request);
         let wanted = [
             ("host", "shop"),
             ("content-type", "application/json"),
             ("x-user", "alice"),
+            ("x-role", "a"),
+            ("x_role", "b"),
         ];
         assert_eq!(request, headers(&wanted));
     }

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 /// The prefix of a message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 
 /// Returns a message as the body of a request. `None` if it is too long for a frame.
 pub(super) fn encode(message: &impl Message) -> Option<Bytes> {
@@ -66,6 +66,7 @@ mod tests {
             status: StatusCode::OK,
             headers: HeaderMap::from_iter([(CONTENT_TYPE, kind)]),
             body: Bytes::copy_from_slice(body),
+            is_too_long: false,
             trailers: Some(HeaderMap::from_iter([(
                 STATUS,
                 HeaderValue::from_static(status),

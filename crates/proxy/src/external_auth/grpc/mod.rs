@@ -27,6 +27,8 @@ use pingora_proxy::Session;
 
 /// The method that answers questions.
 const CHECK: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
+/// Maximum length of the body of a question: servers accept no longer message by default.
+pub(super) const LARGEST_QUESTION: usize = 4 * 1024 * 1024 + frame::PREFIX;
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Returns the question about a request.
@@ -69,11 +71,11 @@ pub(super) fn verdict(answer: &AuthAnswer) -> std::result::Result<Verdict<'stati
     Ok(match (is_ok, http_response) {
         (_, Some(HttpResponse::Error(error))) => {
             let status = http_status(&error);
-            let answer = denial(error)?;
+            let answer = denial(error);
             Verdict::Failed(Box::new(Failure { status, answer }))
         }
         // Whatever the status: the server wants the client to get this.
-        (_, Some(HttpResponse::Denied(denied))) => Verdict::Denied(Box::new(denial(denied)?)),
+        (_, Some(HttpResponse::Denied(denied))) => Verdict::Denied(Box::new(denial(denied))),
         // Without a status, which protobuf leaves out if it is 0.
         (Some(true) | None, Some(HttpResponse::Ok(ok))) => {
             Verdict::Allowed(Changes::Demanded(Box::new(changes(ok)?)))
@@ -81,7 +83,7 @@ pub(super) fn verdict(answer: &AuthAnswer) -> std::result::Result<Verdict<'stati
         (Some(true), None) => Verdict::Allowed(Changes::Demanded(Box::default())),
         (Some(false), Some(HttpResponse::Ok(_)) | None) => {
             let none = DeniedHttpResponse::default();
-            Verdict::Denied(Box::new(denial(none)?))
+            Verdict::Denied(Box::new(denial(none)))
         }
         // An empty message, as a server sends that doesn't know what it is asked.
         (None, None) => return Err("its answer is empty".to_owned()),
@@ -158,21 +160,21 @@ fn edit(
     }))
 }
 
-/// Returns what the client gets. The framing depends on its own connection.
-fn denial(denied: DeniedHttpResponse) -> std::result::Result<FilterAnswer, String> {
+/// Returns what the client gets. The framing depends on its own connection. A header that can't be sent is left out: the denial stays one.
+fn denial(denied: DeniedHttpResponse) -> FilterAnswer {
     let mut headers = HeaderMap::new();
     let status = http_status(&denied).unwrap_or(StatusCode::FORBIDDEN);
     for option in denied.headers {
-        if let Some(edit) = edit(option, EditAction::Set)? {
+        if let Ok(Some(edit)) = edit(option, EditAction::Set) {
             edit.apply(&mut headers);
         }
     }
-    Ok(FilterAnswer {
+    FilterAnswer {
         status,
         headers,
         body: Bytes::from(denied.body),
         response_phase: ResponsePhase::Run,
-    })
+    }
 }
 
 /// Returns the status for the client. `None` if the server says none that can be one.
