@@ -1,6 +1,7 @@
 //! The building blocks of end-to-end tests: a folder of manifests, the daemon, backends, clients.
 
 pub mod backend;
+pub mod browser;
 pub mod client;
 pub mod client_traffic;
 pub mod daemon;

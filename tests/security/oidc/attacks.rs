@@ -1,10 +1,11 @@
 //! What an attacker may try: states, cookies and tokens that aren't theirs, or not of this login.
 
 use super::{HOST, OTHER, answered, folder, oidc, policy, start};
+use crate::support::browser::{Browser, path_of};
 use crate::support::client::Response;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
-use crate::support::openid_provider::{Browser, EndpointBehavior, OpenIdProvider, path_of};
+use crate::support::openid_provider::{EndpointBehavior, OpenIdProvider};
 use crate::support::tls::Authority;
 use crate::support::tokens::{TokenIssuer, jwks, now};
 use serde_json::json;

@@ -1,7 +1,8 @@
 //! Names, attributes and sizes of cookies.
 
 use super::{HOST, folder, oidc, start};
-use crate::support::openid_provider::{Browser, OpenIdProvider, fields};
+use crate::support::browser::{Browser, fields};
+use crate::support::openid_provider::OpenIdProvider;
 use crate::support::tls::Authority;
 use serde_json::json;
 

@@ -1,9 +1,10 @@
 //! Providers that are down, slow, or misbehave.
 
 use super::{HOST, OTHER, answered, folder, oidc, start, trusting, wait_for_provider};
+use crate::support::browser::Browser;
 use crate::support::eventually;
 use crate::support::manifests::route;
-use crate::support::openid_provider::{Browser, EndpointBehavior, OpenIdProvider};
+use crate::support::openid_provider::{EndpointBehavior, OpenIdProvider};
 use crate::support::tls::Authority;
 use serde_json::json;
 use std::time::{Duration, Instant};

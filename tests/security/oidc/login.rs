@@ -1,11 +1,10 @@
 //! Logins and logouts, and what the backend learns of the user.
 
 use super::{HOST, OTHER, answered, client_secret, folder, oidc, policy, start};
+use crate::support::browser::{Browser, fields, path_of};
 use crate::support::eventually;
 use crate::support::manifests::route;
-use crate::support::openid_provider::{
-    Browser, CLIENT_SECRET, OpenIdProvider, fields, parameters, path_of,
-};
+use crate::support::openid_provider::{CLIENT_SECRET, OpenIdProvider, parameters};
 use crate::support::tls::Authority;
 use serde_json::{Value, json};
 

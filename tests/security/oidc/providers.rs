@@ -1,10 +1,11 @@
 //! Where providers are, and what of them has to be known.
 
 use super::{HOST, ancestor, folder, start, trusting, wait_for_provider};
+use crate::support::browser::Browser;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
 use crate::support::manifests::{endpoint_slice, service};
-use crate::support::openid_provider::{Browser, CLIENT_ID, OpenIdProvider};
+use crate::support::openid_provider::{CLIENT_ID, OpenIdProvider};
 use crate::support::tls::{Authority, config_map};
 use crate::support::tokens::TokenIssuer;
 use serde_json::json;

@@ -1,9 +1,10 @@
 //! Sessions whose access token has expired.
 
 use super::{HOST, answered, folder, oidc, start};
+use crate::support::browser::{Browser, fields};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
-use crate::support::openid_provider::{Browser, EndpointBehavior, OpenIdProvider, fields};
+use crate::support::openid_provider::{EndpointBehavior, OpenIdProvider};
 use crate::support::tls::Authority;
 use crate::support::tokens::now;
 use serde_json::json;

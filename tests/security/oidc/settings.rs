@@ -4,11 +4,12 @@ use super::{
     HOST, ancestor, answered, client_secret, folder, oidc, policy, start, trusting,
     wait_for_provider,
 };
+use crate::support::browser::Browser;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::folder::Folder;
 use crate::support::manifests::{condition, gateway_with};
-use crate::support::openid_provider::{Browser, CLIENT_ID, OpenIdProvider, parameters};
+use crate::support::openid_provider::{CLIENT_ID, OpenIdProvider, parameters};
 use crate::support::tls::{Authority, secret};
 use crate::support::tokens::{TokenIssuer, jwks};
 use serde_json::json;
