@@ -1,6 +1,6 @@
 //! Bodies of requests that authorization servers get: `bodyToExtAuth` of SecurityPolicies and `forwardBody` of the filter.
 
-use super::{HOST, write};
+use super::{HOST, route_with_filter, write};
 use crate::support::backend::{ReceivedRequest, TestBackend, Wire, respond};
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
@@ -267,20 +267,7 @@ fn a_server_that_is_asked_over_grpc_gets_the_body_and_so_does_that_of_a_filter()
     folder.write("grpc-slice.yaml", endpoint_slice("grpc", grpc.address()));
     folder.write(
         "route.yaml",
-        format!(
-            "apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: shop}}
-spec:
-  parentRefs: [{{name: edge}}]
-  hostnames: [{HOST}]
-  rules:
-  - backendRefs: [{{name: shop, port: 3000}}]
-    filters:
-    - type: ExternalAuth
-      externalAuth: {{protocol: HTTP, backendRef: {{name: auth, port: 3000}}, http: {{}}, forwardBody: {{maxSize: 1000}}}}
-"
-        ),
+        route_with_filter("protocol: HTTP, http: {}, forwardBody: {maxSize: 1000}"),
     );
     let daemon = Daemon::of(&folder).start();
     assert_eq!(send(&daemon, b"a \xff body"), 200);

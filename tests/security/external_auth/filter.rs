@@ -1,6 +1,6 @@
 //! Filters of type ExternalAuth: what the authorization server is asked, and that nothing passes without its permission.
 
-use super::{GOOD, HOST, ask, guard, hang, record, write};
+use super::{GOOD, HOST, ask, guard, hang, record, route_with_filter, write};
 use crate::support::backend::TestBackend;
 use crate::support::daemon::{Daemon, check_with};
 use crate::support::folder::Folder;
@@ -9,20 +9,7 @@ use serde_json::{Value, json};
 use std::io;
 
 fn route(http: &str) -> String {
-    format!(
-        "apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: shop}}
-spec:
-  parentRefs: [{{name: edge}}]
-  hostnames: [{HOST}]
-  rules:
-  - backendRefs: [{{name: shop, port: 3000}}]
-    filters:
-    - type: ExternalAuth
-      externalAuth: {{protocol: HTTP, backendRef: {{name: auth, port: 3000}}, http: {{{http}}}}}
-"
-    )
+    route_with_filter(&format!("protocol: HTTP, http: {{{http}}}"))
 }
 
 /// A folder with a route that asks `auth`.

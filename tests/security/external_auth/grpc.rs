@@ -1,6 +1,6 @@
 //! Authorization servers that speak gRPC: `extAuth.grpc` of SecurityPolicies, and the protocol GRPC of the filter.
 
-use super::{HOST, ask};
+use super::{HOST, ask, route_with_filter};
 use crate::support::client::Response;
 use crate::support::daemon::Daemon;
 use crate::support::folder::Folder;
@@ -288,22 +288,7 @@ fn the_filter_of_a_route_asks_over_grpc() {
     });
     let folder = folder(&auth, "");
     folder.remove("policy.yaml");
-    let route = |grpc: &str| {
-        format!(
-            "apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: shop}}
-spec:
-  parentRefs: [{{name: edge}}]
-  hostnames: [{HOST}]
-  rules:
-  - backendRefs: [{{name: shop, port: 3000}}]
-    filters:
-    - type: ExternalAuth
-      externalAuth: {{protocol: GRPC, backendRef: {{name: auth, port: 3000}}, grpc: {{{grpc}}}}}
-"
-        )
-    };
+    let route = |grpc: &str| route_with_filter(&format!("protocol: GRPC, grpc: {{{grpc}}}"));
     folder.write("route.yaml", route(""));
     let daemon = Daemon::of(&folder).echo().start();
     assert_eq!(ask(&daemon, "/", &[]).status, 403);

@@ -40,6 +40,24 @@ pub(super) fn ask(daemon: &Daemon, path: &str, headers: &[(&str, &str)]) -> Resp
     answer.expect("an answer")
 }
 
+/// A route that asks `auth`, by a filter with these settings.
+pub(super) fn route_with_filter(settings: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: shop}}
+spec:
+  parentRefs: [{{name: edge}}]
+  hostnames: [{HOST}]
+  rules:
+  - backendRefs: [{{name: shop, port: 3000}}]
+    filters:
+    - type: ExternalAuth
+      externalAuth: {{backendRef: {{name: auth, port: 3000}}, {settings}}}
+"
+    )
+}
+
 /// Never answers.
 pub(super) fn hang(_: &ReceivedRequest, wire: &mut Wire) -> io::Result<()> {
     // Until the other side gives up.
