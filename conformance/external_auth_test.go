@@ -68,11 +68,11 @@ func TestExternalAuth(t *testing.T) {
 	require.Equal(t, "/?user=alice x-role=admin authorization=", string(body))
 	require.Equal(t, []string{"a=1", "b=2"}, allowed.Header.Values("set-cookie"))
 
-	require.Equal(t, http.StatusForbidden, ask("/", "nobody").StatusCode, "a status without a response")
+	require.Equal(t, http.StatusForbidden, ask("/", "stranger").StatusCode, "a status without a response")
 	require.Equal(t, http.StatusServiceUnavailable, ask("/", "fails").StatusCode, "the call fails")
 }
 
-// authServer allows alice, sends guest to the page for logging in, denies nobody, and fails for everyone else.
+// authServer allows alice, sends guest to the page for logging in, denies the stranger, and fails for all others.
 type authServer struct {
 	authv3.UnimplementedAuthorizationServer
 	questions chan<- *authv3.AttributeContext
@@ -104,7 +104,7 @@ func (s *authServer) Check(_ context.Context, question *authv3.CheckRequest) (*a
 				Body:    "log in",
 			}},
 		}, nil
-	case "nobody":
+	case "stranger":
 		return &authv3.CheckResponse{Status: &status.Status{Code: int32(codes.PermissionDenied)}}, nil
 	default:
 		return nil, context.DeadlineExceeded

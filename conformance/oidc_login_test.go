@@ -198,7 +198,7 @@ func startShop(t *testing.T, authority *authority, gateway, backend, issuer stri
 		}
 		defer response.Body.Close()
 		return response.StatusCode == http.StatusFound
-	}, 20*time.Second, 20*time.Millisecond, "nobody is redirected to the provider")
+	}, 20*time.Second, 20*time.Millisecond, "requests aren't redirected to the provider")
 }
 
 func portOf(t *testing.T, address string) string {

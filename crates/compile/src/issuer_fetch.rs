@@ -111,7 +111,7 @@ impl FromIssuers {
     }
 }
 
-/// Whether nobody but the server itself can answer.
+/// Whether only the server itself can answer.
 fn is_secure(place: &IssuerPlace) -> bool {
     let mut securities = place.peers.securities();
     securities.all(|security| !matches!(security, PeerSecurity::Plain))

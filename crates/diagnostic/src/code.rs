@@ -245,7 +245,7 @@ codes! {
     /// gatefold has limits of its own, which protect it from clients that open connections and send nothing.
     NoTimeLimit = "GF0571", Warning;
     /// The OpenID provider of a SecurityPolicy can't be asked for its configuration or its keys, or what it says can't be used. What was
-    /// known of it before stays in force. If nothing was, nobody can log in: requests without a session are answered 503. Fetching
+    /// known of it before stays in force. If nothing was, logins fail: requests without a session are answered 503. Fetching
     /// is retried.
     ProviderNotFetched = "GF0575", Warning;
     /// A SecurityPolicy with `oidc` is in force at a listener without TLS. Browsers send its cookies only over TLS, or to

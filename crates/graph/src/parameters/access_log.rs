@@ -147,7 +147,7 @@ impl AccessLogBuilder<'_> {
         Some(Arc::new(format))
     }
 
-    /// Reports the variable of an environment which may hold secrets, and isn't that of whoever writes manifests.
+    /// Reports a variable of gatefold's environment. The authors of manifests needn't be allowed to read it.
     fn report_environment(&mut self, name: &str, at: &Pointer) {
         let message = format!(
             "the format of an access log can't be used: in manifests, `%ENVIRONMENT({name})%` isn't served, since gatefold's \

@@ -40,7 +40,7 @@ fn an_older_certificate_that_is_not_needed_does_not_matter() {
     assert!(admits(&requirements, &[leaf, unneeded]));
 }
 
-/// Whoever lets expired certificates pass still wants to know which ones are revoked.
+/// That expired certificates pass says nothing about revoked ones.
 #[test]
 fn an_expired_list_refuses_although_expired_certificates_pass() {
     let root = Signer::root();

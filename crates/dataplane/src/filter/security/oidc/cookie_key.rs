@@ -197,7 +197,7 @@ mod tests {
         }
 
         #[test]
-        fn what_nobody_has_sealed_is_refused(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn text_that_is_not_sealed_is_refused(text in proptest::collection::vec(any::<u8>(), 0..300)) {
             prop_assert_eq!(key().open(CookieContent::Login, &text), None);
         }
     }

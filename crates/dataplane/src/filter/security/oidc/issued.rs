@@ -18,7 +18,7 @@ pub enum TokenProblem {
     /// The ID token isn't valid.
     #[error("{0}")]
     IdToken(#[from] IdTokenProblem),
-    /// Nobody says how long the access token is valid.
+    /// Neither the provider nor the policy says how long the access token is valid.
     #[error("the provider doesn't say how long the access token is valid: set `defaultTokenTTL`")]
     NoLifetime,
 }

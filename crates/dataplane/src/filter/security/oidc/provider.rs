@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The maximum length of a configuration, in bytes.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
 /// The maximum number of concurrent requests to a provider's token endpoint with codes, and of those with refresh tokens. A hanging
-/// provider must not collect more. Anybody can send codes, even if they are invalid, so they must not keep sessions from being renewed.
+/// provider must not collect more. Every client can send codes, even invalid ones, so they must not keep sessions from being renewed.
 const MAX_TOKEN_REQUESTS: usize = 64;
 /// Where a configuration is, below the issuer (section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";

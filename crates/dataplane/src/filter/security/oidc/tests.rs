@@ -23,7 +23,7 @@ fn filter(policy: &str, storage: TokenStorage) -> OidcFilter {
     OidcFilter {
         policy: policy.into(),
         issuer: issuer.into(),
-        client: ClientCredentials::new("shop", "a secret that nobody guesses"),
+        client: ClientCredentials::new("shop", "a secret that is long enough"),
         provider: Arc::default(),
         scope: "openid".into(),
         resources: Vec::new(),
@@ -38,7 +38,7 @@ fn filter(policy: &str, storage: TokenStorage) -> OidcFilter {
             storage,
         }),
         key: CookieKey::derive(
-            b"a secret that nobody guesses",
+            b"a secret that is long enough",
             CookieOwner {
                 policy,
                 issuer,
@@ -138,7 +138,7 @@ fn session_passes_until_it_expires_and_is_renewed_until_its_refresh_token_does()
     assert!(matches!(step, OidcStep::LogIn), "another policy");
 }
 
-/// Returns an ID token that nobody has signed.
+/// Returns an ID token without a signature.
 fn id_token(nonce: &str, expires: u64) -> String {
     let claims = serde_json::json!({
         "iss": "https://idp.example",
